@@ -19,7 +19,7 @@ SOMAJOR  = 0
 
 WARN     = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 OPT      = -O2 -g
-CFLAGS   = -std=gnu11 $(OPT) $(WARN) -fPIC -fvisibility=hidden
+CFLAGS   = -std=gnu11 $(OPT) $(WARN) -fPIC
 CPPFLAGS = -iquote . -D_GNU_SOURCE -DBERTH_VERSION='"$(VERSION)"' -MMD -MP
 LDFLAGS  =
 LDLIBS   = -lseccomp -lmnl -ljansson
