@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervise/family.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+static void tell(const struct family *family, const struct front_message *message)
+{
+	/* Where nobody listens any more there is nobody to tell. */
+	send(family->front_fd, message, sizeof(*message), MSG_NOSIGNAL);
+}
+
+void front_tell(const struct family *family, enum front_news news, int number)
+{
+	struct front_message message = { .news = news, .number = number };
+
+	tell(family, &message);
+}
+
+void front_tell_failure(const struct family *family, const char *format, ...)
+{
+	struct front_message message = { .news = FRONT_FAILED };
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(message.text, sizeof(message.text), format, arguments);
+	va_end(arguments);
+	tell(family, &message);
+}
+
+static int wait_status(const siginfo_t *info)
+{
+	switch (info->si_code) {
+	case CLD_EXITED:
+		return W_EXITCODE(info->si_status, 0);
+	case CLD_DUMPED:
+		return info->si_status | WCOREFLAG;
+	case CLD_STOPPED:
+	case CLD_TRAPPED:
+		return W_STOPCODE(info->si_status);
+	case CLD_CONTINUED:
+		return __W_CONTINUED;
+	default:
+		return info->si_status;
+	}
+}
+
+void program_reap(struct family *family)
+{
+	const int states = WEXITED | WSTOPPED | WCONTINUED;
+	siginfo_t info = { 0 };
+
+	while (waitid(P_ALL, 0, &info, states | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0) {
+		pid_t child = info.si_pid;
+
+		if (child == family->program) {
+			int status = wait_status(&info);
+
+			front_tell(family, FRONT_STATUS, status);
+			if (WIFCONTINUED(status))
+				kill(family->front, SIGCONT); /* it stopped with the program */
+			if (WIFEXITED(status) || WIFSIGNALED(status))
+				family->program = 0;
+		}
+		info.si_pid = 0;
+		waitid(P_PID, (id_t)child, &info, states | WNOHANG);
+		info.si_pid = 0;
+	}
+}
+
+void program_front_gone(struct family *family)
+{
+	if (family->program > 0)
+		kill(family->program, SIGKILL);
+}
