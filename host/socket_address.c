@@ -27,6 +27,19 @@ bool endpoint_from_sockaddr(const struct sockaddr_storage *address, size_t size,
 	return false;
 }
 
+socklen_t sockaddr_from_endpoint(const struct berth_endpoint *endpoint, int family,
+				 struct sockaddr_storage *ret_address)
+{
+	*ret_address = (struct sockaddr_storage){ .ss_family = (sa_family_t)family };
+	sockaddr_set_port(ret_address, endpoint->port);
+	if (family == AF_INET) {
+		memcpy(&((struct sockaddr_in *)ret_address)->sin_addr, endpoint->address.bytes + 12, 4);
+		return sizeof(struct sockaddr_in);
+	}
+	memcpy(&((struct sockaddr_in6 *)ret_address)->sin6_addr, endpoint->address.bytes, 16);
+	return sizeof(struct sockaddr_in6);
+}
+
 void sockaddr_set_port(struct sockaddr_storage *address, unsigned port)
 {
 	if (address->ss_family == AF_INET)

@@ -19,6 +19,10 @@
 bool endpoint_from_sockaddr(const struct sockaddr_storage *address, size_t size,
 			    struct berth_endpoint *ret_endpoint);
 
+/* The endpoint as an address for a socket of that family (AF_INET only for an IPv4 endpoint). Its size. */
+socklen_t sockaddr_from_endpoint(const struct berth_endpoint *endpoint, int family,
+				 struct sockaddr_storage *ret_address);
+
 /* Sets the port in an address that endpoint_from_sockaddr() can read. */
 void sockaddr_set_port(struct sockaddr_storage *address, unsigned port);
 

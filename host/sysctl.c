@@ -34,7 +34,7 @@ static void parse_port_list(const char *text, struct berth_port_set *set)
 		unsigned long first = strtoul(text, &end, 10);
 		unsigned long last = *end == '-' ? strtoul(end + 1, &end, 10) : first;
 
-		for (unsigned long port = first; port <= last && port < BERTH_PORT_COUNT; port++)
+		for (unsigned long port = first; port <= last && port < BERTH_PORTS; port++)
 			berth_port_set_add(set, (unsigned)port);
 		text = *end == ',' ? end + 1 : end;
 	}
@@ -64,7 +64,7 @@ int port_sysctls_read(struct port_sysctls *ret_sysctls)
 	if (length < 0)
 		return (int)length;
 	if (sscanf(text, "%u %u", &read.first, &read.last) != 2 || read.first > read.last ||
-	    read.last >= BERTH_PORT_COUNT)
+	    read.last >= BERTH_PORTS)
 		return -EPROTO;
 	error = read_reserved(&read.reserved);
 	if (error)

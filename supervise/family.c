@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "supervise/family.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
+
+#include "supervise/shared.h"
 
 static void tell(const struct family *family, const struct front_message *message)
 {
@@ -57,14 +60,14 @@ void program_reap(struct family *family)
 	while (waitid(P_ALL, 0, &info, states | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0) {
 		pid_t child = info.si_pid;
 
-		if (child == family->program) {
+		if (child == family->shared->program) {
 			int status = wait_status(&info);
 
 			front_tell(family, FRONT_STATUS, status);
 			if (WIFCONTINUED(status))
 				kill(family->front, SIGCONT); /* it stopped with the program */
 			if (WIFEXITED(status) || WIFSIGNALED(status))
-				family->program = 0;
+				family->shared->program = 0;
 		}
 		info.si_pid = 0;
 		waitid(P_PID, (id_t)child, &info, states | WNOHANG);
@@ -74,6 +77,24 @@ void program_reap(struct family *family)
 
 void program_front_gone(struct family *family)
 {
-	if (family->program > 0)
-		kill(family->program, SIGKILL);
+	if (family->shared->program > 0)
+		kill(family->shared->program, SIGKILL);
+}
+
+bool keep_descriptors(const int *kept, int count, int last_null)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int high[8];
+
+	if (null < 0 || count > 8)
+		return false;
+	for (int i = 0; i < count; i++)
+		high[i] = fcntl(kept[i], F_DUPFD_CLOEXEC, 3 + count);
+	for (int i = 0; i < count; i++)
+		if (high[i] < 0 || dup3(high[i], 3 + i, O_CLOEXEC) < 0)
+			return false;
+	for (int fd = 0; fd <= last_null; fd++)
+		if (dup2(null, fd) < 0)
+			return false;
+	return close_range(3 + (unsigned)count, ~0u, 0) == 0;
 }

@@ -12,7 +12,7 @@
 struct shared;
 
 enum front_news {
-	FRONT_STARTED,	   /* the program runs; number: the process group that the front is to join */
+	FRONT_STARTED,	   /* the program was executed; number: the supervisor's pid and process group */
 	FRONT_EXEC_FAILED, /* number: errno */
 	FRONT_FAILED,	   /* text: why the program could not be supervised; it was not started */
 	FRONT_STATUS,	   /* number: what wait() says of the program */
@@ -29,18 +29,25 @@ struct family {
 	const struct supervise_options *options;
 	char *const *argv;
 	struct shared *shared;
-	int front_fd;  /* to the front: SOCK_SEQPACKET, one struct front_message each */
+	int front_fd; /* to the front: SOCK_SEQPACKET, one struct front_message each */
 	pid_t front;
-	pid_t program; /* 0 until it is started, and again when it has ended */
-	int listener;  /* of the filter; -1 until it is installed */
 };
 
 /* The fixed descriptors of guardian and supervisor, once the program runs: all others are the supervisor's to
  * open and the guardian's to close. */
-enum { FRONT_FD = 3, LISTENER_FD = 4, FIRST_FREE_FD = 5 };
+enum {
+	FRONT_FD = 3,
+	LISTENER_FD = 4,
+	FIRST_FREE_FD = 5
+};
 
 void front_tell(const struct family *family, enum front_news news, int number);
-void front_tell_failure(const struct family *family, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void front_tell_failure(const struct family *family, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Keeps count descriptors, as 3, 4, ..., gives 0 to last_null to /dev/null, and closes all others: the program's own,
+ * which are not to stay open longer than the program keeps them. False with errno: out of descriptors. */
+bool keep_descriptors(const int *kept, int count, int last_null);
 
 /* The body of the guardian: starts the supervisor, and takes its place when it dies. Never returns. */
 _Noreturn void guardian_main(struct family *family);
@@ -49,9 +56,12 @@ _Noreturn void guardian_main(struct family *family);
  * exit status: 0, also where the program could not be started (the front was then told). */
 int supervisor_main(struct family *family);
 
-/* Forks and executes the program under the filter. Fills family->program and family->listener, with
- * the descriptors of the caller at FRONT_FD, LISTENER_FD and /dev/null. False: the front was told why. */
-bool program_start(struct family *family);
+/* Forks the program's process, which installs the filter and waits. Afterwards the caller has the descriptors
+ * FRONT_FD and LISTENER_FD, /dev/null at 0 to 2, and *ret_gate. False: the front was told why. */
+bool program_fork(struct family *family, int *ret_gate);
+
+/* Lets the process execute the program, and closes the gate. False: it could not; the front was told why. */
+bool program_execute(struct family *family, int gate);
 
 /* Reaps every child that has ended and tells the front of the program's state. A state is told
  * before it is reaped: if the caller is killed in between, its heir sees the child once more. */

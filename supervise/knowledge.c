@@ -59,7 +59,8 @@ static void set_up_space(const struct knowledge *knowledge, struct berth_space *
 {
 	berth_space_set_policy(space, knowledge->policy);
 	berth_space_set_time_wait(space, TIME_WAIT_NS, space_limits.time_wait);
-	berth_space_set_range(space, knowledge->sysctls.first, knowledge->sysctls.last, &knowledge->sysctls.reserved);
+	berth_space_set_range(space, knowledge->sysctls.first, knowledge->sysctls.last,
+			      &knowledge->sysctls.reserved);
 }
 
 /* Gives the site to address; a site that had another one forgets it. */
@@ -109,7 +110,8 @@ static struct site *new_site(struct knowledge *knowledge, const struct berth_add
 	return settle_site(knowledge, site, address) ? site : NULL;
 }
 
-struct berth_space *knowledge_space(struct knowledge *knowledge, const struct berth_address *local, uint64_t now_ns)
+struct berth_space *knowledge_space(struct knowledge *knowledge, const struct berth_address *local,
+				    uint64_t now_ns)
 {
 	struct site *site = find_site(knowledge, local);
 
@@ -128,8 +130,8 @@ struct berth_space *knowledge_space(struct knowledge *knowledge, const struct be
  * What happened, told to one space, and to all that it concerns
  */
 
-static void put(struct berth_space *space, const struct berth_endpoint *local, const struct berth_endpoint *remote,
-		uint64_t now_ns)
+static void put(struct berth_space *space, const struct berth_endpoint *local,
+		const struct berth_endpoint *remote, uint64_t now_ns)
 {
 	if (remote)
 		berth_space_connect(space, local->port, remote, now_ns);
@@ -137,15 +139,15 @@ static void put(struct berth_space *space, const struct berth_endpoint *local, c
 		berth_space_hold(space, local->port, false);
 }
 
-static void put_both(struct site *site, const struct berth_endpoint *local, const struct berth_endpoint *remote,
-		     uint64_t now_ns)
+static void put_both(struct site *site, const struct berth_endpoint *local,
+		     const struct berth_endpoint *remote, uint64_t now_ns)
 {
 	put(site->current, local, remote, now_ns);
 	put(site->next, local, remote, now_ns);
 }
 
-void knowledge_took(struct knowledge *knowledge, const struct berth_endpoint *local, const struct berth_endpoint *remote,
-		    uint64_t now_ns)
+void knowledge_took(struct knowledge *knowledge, const struct berth_endpoint *local,
+		    const struct berth_endpoint *remote, uint64_t now_ns)
 {
 	struct site *site = find_site(knowledge, &local->address);
 
@@ -240,7 +242,8 @@ static int oldest_first(const void *left, const void *right)
 
 static void observe_time_waits(struct knowledge *knowledge)
 {
-	qsort(knowledge->time_wait, knowledge->time_wait_count, sizeof(knowledge->time_wait[0]), oldest_first);
+	qsort(knowledge->time_wait, knowledge->time_wait_count, sizeof(knowledge->time_wait[0]),
+	      oldest_first);
 	for (unsigned i = 0; i < knowledge->time_wait_count; i++) {
 		const struct seen_time_wait *seen = &knowledge->time_wait[i];
 		struct site *site = find_site(knowledge, &seen->local.address);
@@ -248,8 +251,10 @@ static void observe_time_waits(struct knowledge *knowledge)
 		if (!site && !knowledge->site[SITES - 1].current)
 			site = new_site(knowledge, &seen->local.address);
 		if (site)
-			berth_space_observe_time_wait(site->next, seen->local.port, &seen->remote, seen->entered_ns);
-		berth_space_observe_time_wait(knowledge->site[0].next, seen->local.port, &seen->remote, seen->entered_ns);
+			berth_space_observe_time_wait(site->next, seen->local.port, &seen->remote,
+						      seen->entered_ns);
+		berth_space_observe_time_wait(knowledge->site[0].next, seen->local.port, &seen->remote,
+					      seen->entered_ns);
 	}
 }
 

@@ -45,22 +45,23 @@ struct knowledge {
 	struct socket_table table;
 	struct seen_time_wait *time_wait; /* room for all that a dump keeps */
 	unsigned time_wait_count;
-	bool wanted;	      /* something was asked since the last dump began */
-	uint64_t dump_ns;     /* when the dump under way, or the last one, began */
-	uint64_t dump_cost_ns; /* spent on it */
+	bool wanted;		/* something was asked since the last dump began */
+	uint64_t dump_ns;	/* when the dump under way, or the last one, began */
+	uint64_t dump_cost_ns;	/* spent on it */
 	uint64_t not_before_ns; /* the next one */
-	uint64_t sysctls_ns;  /* when they were read */
+	uint64_t sysctls_ns;	/* when they were read */
 };
 
 /* 0 or negative errno. The struct is to be zero-filled. */
 int knowledge_open(struct knowledge *knowledge, enum berth_policy policy, uint64_t now_ns);
 
 /* The space to pick from for a socket with this local address (any: 0.0.0.0, ::). NULL: none to be had. */
-struct berth_space *knowledge_space(struct knowledge *knowledge, const struct berth_address *local, uint64_t now_ns);
+struct berth_space *knowledge_space(struct knowledge *knowledge, const struct berth_address *local,
+				    uint64_t now_ns);
 
 /* The supervisor gave port to a connection, or to a socket without one (remote NULL). */
-void knowledge_took(struct knowledge *knowledge, const struct berth_endpoint *local, const struct berth_endpoint *remote,
-		    uint64_t now_ns);
+void knowledge_took(struct knowledge *knowledge, const struct berth_endpoint *local,
+		    const struct berth_endpoint *remote, uint64_t now_ns);
 
 /* The kernel refused the port. remote as above. */
 void knowledge_refused(struct knowledge *knowledge, const struct berth_endpoint *local,

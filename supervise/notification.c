@@ -41,7 +41,8 @@ static int add_rules(scmp_filter_ctx filter)
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]) && !error; i++) {
 		error = seccomp_rule_add_array(filter, SCMP_ACT_NOTIFY, SCMP_SYS(bind), 1, &lengths[i]);
 		if (!error)
-			error = seccomp_rule_add_array(filter, SCMP_ACT_NOTIFY, SCMP_SYS(connect), 1, &lengths[i]);
+			error = seccomp_rule_add_array(filter, SCMP_ACT_NOTIFY, SCMP_SYS(connect), 1,
+						       &lengths[i]);
 	}
 	if (!error)
 		error = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(listen), 0);
@@ -56,7 +57,8 @@ static int build_filter(struct sock_filter code[LONGEST_FILTER])
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	int file = memfd_create("filter", MFD_CLOEXEC);
 	ssize_t size = -ENOMEM;
-	int error = filter && file >= 0 ? seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ALLOW) : -ENOMEM;
+	int error = filter && file >= 0 ? seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ALLOW)
+					: -ENOMEM;
 
 	if (!error)
 		error = add_rules(filter);

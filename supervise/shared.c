@@ -10,18 +10,10 @@
 #include "host/port_steering.h"
 
 static const char *const way_names[] = {
-	[WAY_FRESH] = "fresh",
-	[WAY_SHARED] = "shared",
-	[WAY_WAITING] = "waiting",
-	[WAY_REFUSED] = "refused",
-	[WAY_EXHAUSTED] = "exhausted",
-	[WAY_GIVEN_UP] = "given-up",
-	[WAY_COLLISION] = "collision",
-	[WAY_PUT_OFF] = "put-off",
-	[WAY_SETTLED] = "settled",
-	[WAY_OWN_CHOICE] = "own-choice",
-	[WAY_NOT_TCP] = "not-tcp",
-	[WAY_UNREACHABLE] = "unreachable",
+	[WAY_FRESH] = "fresh",		 [WAY_SHARED] = "shared",	[WAY_WAITING] = "waiting",
+	[WAY_REFUSED] = "refused",	 [WAY_EXHAUSTED] = "exhausted", [WAY_GIVEN_UP] = "given-up",
+	[WAY_COLLISION] = "collision",	 [WAY_PUT_OFF] = "put-off",	[WAY_SETTLED] = "settled",
+	[WAY_OWN_CHOICE] = "own-choice", [WAY_NOT_TCP] = "not-tcp",	[WAY_UNREACHABLE] = "unreachable",
 };
 static_assert(sizeof(way_names) / sizeof(way_names[0]) == WAY_COUNT, "every way out has a name");
 
@@ -32,7 +24,8 @@ const char *way_out_name(enum way_out way)
 
 struct shared *shared_new(void)
 {
-	void *memory = mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *memory =
+		mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	return memory == MAP_FAILED ? NULL : memory;
 }

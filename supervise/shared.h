@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "supervise/lazy.h"
 
@@ -19,7 +20,7 @@
 struct call_record {
 	/* The kernel writes it here itself when the call is received; id 0: none. */
 	struct seccomp_notif call;
-	_Atomic int fd;		       /* our copy of the guest's descriptor, valid where has_fd */
+	_Atomic int fd; /* our copy of the guest's descriptor, valid where has_fd */
 	_Atomic bool has_fd;
 	_Atomic bool range_set;	       /* IP_LOCAL_PORT_RANGE is to be lifted */
 	_Atomic bool no_port_set;      /* IP_BIND_ADDRESS_NO_PORT is to be cleared */
@@ -29,7 +30,7 @@ struct call_record {
 
 /* Each way out of each call, counted. */
 enum way_out {
-	WAY_FRESH,	 /* connect(): got a port of this rank */
+	WAY_FRESH, /* connect(): got a port of this rank */
 	WAY_SHARED,
 	WAY_WAITING,
 	WAY_REFUSED,	 /* connect(): the kernel refused a port, and the next was tried */
@@ -48,6 +49,8 @@ enum way_out {
 const char *way_out_name(enum way_out way);
 
 struct shared {
+	_Atomic pid_t program; /* 0 until it is forked */
+	_Atomic bool started;  /* the listener is at LISTENER_FD, and the program is about to be executed */
 	struct call_record record;
 	_Atomic uint64_t ways[WAY_COUNT];
 	struct lazy_table lazy;
