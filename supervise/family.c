@@ -2,6 +2,7 @@
 #include "supervise/family.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -52,6 +53,27 @@ static int wait_status(const siginfo_t *info)
 	}
 }
 
+/* True if this was its end. */
+static bool tell_status(struct family *family, int status)
+{
+	front_tell(family, FRONT_STATUS, status);
+	if (WIFCONTINUED(status))
+		kill(family->front, SIGCONT); /* it stopped with the program */
+	if (!WIFEXITED(status) && !WIFSIGNALED(status))
+		return false;
+	family->shared->program = 0;
+	return true;
+}
+
+/* Otherwise we end as well, and the front, which waits for that, with us. */
+static void tell_if_staying(const struct family *family)
+{
+	struct pollfd listener = { .fd = LISTENER_FD };
+
+	if (family->shared->started && poll(&listener, 1, 0) == 0)
+		front_tell(family, FRONT_STAYING, 0);
+}
+
 void program_reap(struct family *family)
 {
 	const int states = WEXITED | WSTOPPED | WCONTINUED;
@@ -59,18 +81,11 @@ void program_reap(struct family *family)
 
 	while (waitid(P_ALL, 0, &info, states | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0) {
 		pid_t child = info.si_pid;
+		bool ended = child == family->shared->program && tell_status(family, wait_status(&info));
 
-		if (child == family->shared->program) {
-			int status = wait_status(&info);
-
-			front_tell(family, FRONT_STATUS, status);
-			if (WIFCONTINUED(status))
-				kill(family->front, SIGCONT); /* it stopped with the program */
-			if (WIFEXITED(status) || WIFSIGNALED(status))
-				family->shared->program = 0;
-		}
-		info.si_pid = 0;
 		waitid(P_PID, (id_t)child, &info, states | WNOHANG);
+		if (ended)
+			tell_if_staying(family);
 		info.si_pid = 0;
 	}
 }

@@ -16,6 +16,7 @@ enum front_news {
 	FRONT_EXEC_FAILED, /* number: errno */
 	FRONT_FAILED,	   /* text: why the program could not be supervised; it was not started */
 	FRONT_STATUS,	   /* number: what wait() says of the program */
+	FRONT_STAYING,	   /* the program has ended, and processes that it started go on */
 };
 
 struct front_message {

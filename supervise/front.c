@@ -81,6 +81,17 @@ static void say_what_was_done(const struct family *family)
 	fputc('\n', stderr);
 }
 
+/* The program has ended, and its exit status is about to be ours. Whatever is Berth's goes first, unless it still serves
+ * processes that the program left behind. */
+static void see_others_off(const struct family *family)
+{
+	struct front_message message;
+
+	while (recv(family->front_fd, &message, sizeof(message), 0) > 0)
+		if (message.news == FRONT_STAYING)
+			break;
+}
+
 /* The exit status that a final wait status asks for, or -1 if the program only stopped or went on. */
 static int mirror(const struct family *family, int status)
 {
@@ -90,6 +101,7 @@ static int mirror(const struct family *family, int status)
 	}
 	if (!WIFEXITED(status) && !WIFSIGNALED(status))
 		return -1;
+	see_others_off(family);
 	if (family->options->verbose)
 		say_what_was_done(family);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : die_of(WTERMSIG(status));
@@ -152,6 +164,7 @@ static int heed(const struct family *family, const struct front_message *message
 	case FRONT_STATUS:
 		return mirror(family, message->number);
 	case FRONT_STARTED:
+	case FRONT_STAYING:
 		break;
 	}
 	return -1;
