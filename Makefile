@@ -3,7 +3,8 @@
 #   make              build/berth, build/libberth.a, build/libberth.so
 #   make demo         set up, build, show the ten steps on this kernel
 #   make check        set up, build with gcc and clang, run every test
-#   make lint         clang-format, clang-tidy, cppcheck, the layers
+#   make lint         clang-format, clang-tidy, cppcheck, the manual pages, the scripts
+#   make layers       who may know whom
 #   make bench        print the numbers of docs/ARCHITECTURE.md
 #   make install      DESTDIR=, PREFIX=/usr/local
 #
@@ -73,10 +74,56 @@ tests: $(CORE_TESTS) $(HOST_TESTS) $(KERNEL_TESTS) $(SYSTEM_TOOLS)
 fuzzers: $(FUZZERS)
 benches: $(BENCHES)
 
+# ---- targets that set up by themselves ----
+
+demo:
+	@tools/setup.sh build
+	@$(MAKE) --no-print-directory $(BUILD)/berth
+	@$(BUILD)/berth demo
+
+check:
+	@tools/setup.sh build check
+	@tools/check.sh
+
+lint:
+	@tools/setup.sh build lint
+	@tools/lint.sh
+
+layers: $(CORE) $(PROGRAM)
+	@tools/layers.py --self-test
+	@tools/layers.py $(BUILD)
+
+# ---- installation ----
+
+LIBRARY = libberth.so.$(VERSION)
+TO      = $(DESTDIR)$(PREFIX)
+
+# One header for users: the public ones of core/ in the order in which core/berth.h names them.
+$(BUILD)/berth.h: tools/public_header.py $(wildcard core/*.h)
+	@mkdir -p $(@D)
+	tools/public_header.py core/berth.h >$@
+
+install: all $(BUILD)/berth.h
+	install -d $(addprefix $(TO)/,bin lib/pkgconfig include share/man/man1 share/man/man3)
+	install -m 755 $(BUILD)/berth $(TO)/bin/
+	install -m 644 $(BUILD)/libberth.a $(TO)/lib/
+	install -m 755 $(BUILD)/libberth.so $(TO)/lib/$(LIBRARY)
+	ln -sf $(LIBRARY) $(TO)/lib/libberth.so.$(SOMAJOR)
+	ln -sf libberth.so.$(SOMAJOR) $(TO)/lib/libberth.so
+	install -m 644 $(BUILD)/berth.h $(TO)/include/
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/libberth.pc.in >$(TO)/lib/pkgconfig/libberth.pc
+	install -m 644 man/berth.1 $(TO)/share/man/man1/
+	install -m 644 man/libberth.3 $(TO)/share/man/man3/
+
+uninstall:
+	rm -f $(addprefix $(TO)/,bin/berth include/berth.h lib/pkgconfig/libberth.pc \
+	    lib/libberth.a lib/libberth.so lib/libberth.so.$(SOMAJOR) lib/$(LIBRARY) \
+	    share/man/man1/berth.1 share/man/man3/libberth.3)
+
 clean:
 	rm -rf build
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests fuzzers benches clean
+.PHONY: all tests fuzzers benches demo check lint layers install uninstall clean
