@@ -34,11 +34,11 @@ tidy()
 		{ grep -v "warnings generated" build/tidy.$$; false; }' tidy
 }
 
-# missingInclude: it does not look at the C library's headers. unusedFunction would need a whole program.
+# It does not see the C library's headers. incompleteArrayFill: an IPv4 address fills a quarter of its array.
 cppcheck_all()
 {
 	cppcheck --quiet -j "$JOBS" --std=c11 --language=c --enable=warning,performance,portability --inconclusive \
-		--inline-suppr --error-exitcode=1 -I . -D_GNU_SOURCE -DBERTH_VERSION='""' "${folders[@]}"
+		--suppress=incompleteArrayFill --error-exitcode=1 -I . -D_GNU_SOURCE -DBERTH_VERSION='""' "${folders[@]}"
 }
 
 manual_pages()

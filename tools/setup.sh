@@ -86,8 +86,8 @@ install_packages()
 		chmod 755 $POLICY
 	fi
 	export DEBIAN_FRONTEND=noninteractive
-	apt-get update -q
-	apt-get install -q -y --no-install-recommends "$@"
+	apt-get update -qq
+	apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "$@"
 	for service in $SERVICES; do
 		[[ " $* " != *" $service "* ]] || systemctl --quiet disable "$service" 2>/dev/null || true
 	done
