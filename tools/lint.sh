@@ -30,7 +30,7 @@ tidy()
 {
 	# clang-tidy counts on stderr what it does not show; its findings are on stdout.
 	printf '%s\0' "${sources[@]}" | xargs -0 -P "$JOBS" -n 4 sh -c \
-		'clang-tidy-14 --quiet "$@" -- -iquote . -isystem build -D_GNU_SOURCE -DBERTH_VERSION=\"lint\" -std=gnu11 2>build/tidy.$$ ||
+		'clang-tidy-14 --quiet --config-file=.clang-tidy "$@" -- -iquote . -isystem build -D_GNU_SOURCE -DBERTH_VERSION=\"lint\" -std=gnu11 2>build/tidy.$$ ||
 		{ grep -v "warnings generated" build/tidy.$$; false; }' tidy
 }
 
