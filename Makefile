@@ -89,6 +89,11 @@ lint:
 	@tools/setup.sh build lint
 	@tools/lint.sh
 
+bench:
+	@tools/setup.sh build
+	@$(MAKE) --no-print-directory all benches
+	@set -e; for program in $(BENCHES); do echo "== $$program"; $$program; done
+
 layers: $(CORE) $(PROGRAM)
 	@tools/layers.py --self-test
 	@tools/layers.py $(BUILD)
@@ -126,4 +131,4 @@ clean:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests fuzzers benches demo check lint layers install uninstall clean
+.PHONY: all tests fuzzers benches demo check lint bench layers install uninstall clean

@@ -27,12 +27,13 @@ count_marked() # lines of each()
 	echo "$(grep -c '^ok ' "$1") $(grep -c '^FAILED ' "$1") $(grep -c '^SKIPPED ' "$1")"
 }
 
-count_cmocka()
+count_cmocka() # a program that crashed or ran no test counts as one failure
 {
-	awk '/\[  PASSED  \] [0-9]+ test/ { passed += $4 }
+	awk '/^FAILED / { bad++ }
+	     /\[  PASSED  \] [0-9]+ test/ { passed += $4 }
 	     /\[  FAILED  \] [0-9]+ test/ { failed += $4 }
 	     /\[  SKIPPED \] [0-9]+ test/ { skipped += $4 }
-	     END { print passed + 0, failed + 0, skipped + 0 }' "$1"
+	     END { print passed + 0, (failed > bad ? failed : bad) + 0, skipped + 0 }' "$1"
 }
 
 count_pytest() # its closing line: "1 failed, 20 passed, 1 skipped, 1 error in 3.21s"
