@@ -11,6 +11,7 @@
 # Another compiler or the sanitizers build beside the normal tree:
 #   make CC=clang BUILD=build/clang
 #   make CC=clang BUILD=build/asan SANITIZE=1
+# V=1 shows the commands.
 
 CC       = gcc
 BUILD    = build
@@ -29,6 +30,10 @@ CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fram
 LDFLAGS += -fsanitize=address,undefined
 endif
 
+# A line for each file made, or with V=1 the command.
+Q     = $(if $(V),,@)
+say   = $(if $(V),,@printf '  %-5s %s\n' $(1) $@)
+
 # A folder is a layer (docs/ARCHITECTURE.md): its sources are what lies in it.
 objects  = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
 CORE     = $(call objects,core)
@@ -43,31 +48,40 @@ BENCHES      = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 all: $(BUILD)/berth $(BUILD)/libberth.a $(BUILD)/libberth.so
 
 $(BUILD)/libberth.a: $(CORE)
-	@mkdir -p $(@D) && rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)
+	$(Q)mkdir -p $(@D) && rm -f $@
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/libberth.so: $(CORE) core/libberth.map
-	$(CC) -shared $(LDFLAGS) -Wl,-soname,libberth.so.$(SOMAJOR) -Wl,--version-script=core/libberth.map \
+	$(call say,LD)
+	$(Q)$(CC) -shared $(LDFLAGS) -Wl,-soname,libberth.so.$(SOMAJOR) -Wl,--version-script=core/libberth.map \
 	    -Wl,-z,defs -o $@ $(CORE)
 
 $(BUILD)/berth: $(PROGRAM) $(BUILD)/libberth.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/%.o: %.c
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,CC)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(CORE_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libberth.a
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka
 $(HOST_TESTS): $(BUILD)/%: $(BUILD)/%.o $(call objects,host) $(BUILD)/libberth.a
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 $(KERNEL_TESTS) $(SYSTEM_TOOLS): $(BUILD)/%: $(BUILD)/%.o
-	$(CC) $(LDFLAGS) -o $@ $^ -lmnl -lseccomp -lpthread
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lmnl -lseccomp -lpthread
 $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libberth.a
-	$(CC) $(LDFLAGS) -o $@ $^ -lpthread
-$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(wildcard core/*.c)
-	@mkdir -p $(@D)
-	clang $(CPPFLAGS) -std=gnu11 -O1 -g $(WARN) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpthread
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(wildcard core/*.[ch] tests/core/*.h)
+	$(call say,FUZZ)
+	$(Q)mkdir -p $(@D)
+	$(Q)clang $(filter-out -M%,$(CPPFLAGS)) -std=gnu11 -O1 -g $(WARN) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	    -o $@ $< $(wildcard core/*.c)
 
 tests: $(CORE_TESTS) $(HOST_TESTS) $(KERNEL_TESTS) $(SYSTEM_TOOLS)
@@ -105,8 +119,9 @@ TO      = $(DESTDIR)$(PREFIX)
 
 # One header for users: the public ones of core/ in the order in which core/berth.h names them.
 $(BUILD)/berth.h: tools/public_header.py $(wildcard core/*.h)
-	@mkdir -p $(@D)
-	tools/public_header.py core/berth.h >$@
+	$(call say,MAKE)
+	$(Q)mkdir -p $(@D)
+	$(Q)tools/public_header.py core/berth.h >$@
 
 install: all $(BUILD)/berth.h
 	install -d $(addprefix $(TO)/,bin lib/pkgconfig include share/man/man1 share/man/man3)

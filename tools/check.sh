@@ -162,10 +162,10 @@ system_tests_sanitized()
 	ASAN_OPTIONS=$options UBSAN_OPTIONS=$options:print_stacktrace=1 system_tests build/asan/berth -k "not stock"
 	status=$?
 	if compgen -G "$LOGS/sanitizer.*" >/dev/null; then
-		cat $LOGS/sanitizer.*
+		cat "$LOGS"/sanitizer.*
 		status=1
 	fi
-	return $status
+	return "$status"
 }
 
 stage "build: gcc" count_whole build CC=gcc || closing_line
