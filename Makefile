@@ -134,11 +134,13 @@ install: all $(BUILD)/berth.h
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/libberth.pc.in >$(TO)/lib/pkgconfig/libberth.pc
 	install -m 644 man/berth.1 $(TO)/share/man/man1/
 	install -m 644 man/libberth.3 $(TO)/share/man/man3/
+	@$(if $(DESTDIR),,ldconfig 2>/dev/null || true)
 
 uninstall:
 	rm -f $(addprefix $(TO)/,bin/berth include/berth.h lib/pkgconfig/libberth.pc \
 	    lib/libberth.a lib/libberth.so lib/libberth.so.$(SOMAJOR) lib/$(LIBRARY) \
 	    share/man/man1/berth.1 share/man/man3/libberth.3)
+	@$(if $(DESTDIR),,ldconfig 2>/dev/null || true)
 
 clean:
 	rm -rf build
