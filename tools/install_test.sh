@@ -35,8 +35,8 @@ expect "soname" "libberth.so.${version%%.*}" "$(objdump -p "$lib/libberth.so" | 
 expect "berth --version" "berth $version" "$("$root/usr/bin/berth" --version)"
 
 # What the header declares is what the library exports. Inline functions are the header's own.
-declared=$(gcc -E -P "$root/usr/include/berth.h" | tr '\n' ' ' | sed 's/static inline[^{]*{/{/g' |
-	grep -oE '\bberth_[a-z0-9_]+ *\([^;{}]*\);' | grep -oE '^berth_[a-z0-9_]+' | LC_ALL=C sort -u)
+gcc -x c -fsyntax-only -aux-info "$root/prototypes" "$root/usr/include/berth.h"
+declared=$(sed -nE 's|.*/berth\.h:.*\*/ extern [^(]*\b(berth_\w+) \(.*|\1|p' "$root/prototypes" | LC_ALL=C sort -u)
 expect "exports" "$declared" "$(nm -D --defined-only "$lib/libberth.so" | awk '$2 == "T" { print $3 }' | LC_ALL=C sort)"
 
 # try NAME LIBRARIES COMPILER...: builds the program outside and runs it.
