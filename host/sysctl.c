@@ -5,10 +5,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* The kernel prints a list of all 65,536 ports, if every other one is reserved, in less than this. */
-#define LONGEST (65536u * 6)
+#define LONGEST ((size_t)65536 * 6)
 
 /* The whole file as a string. Its length or negative errno. */
 static ssize_t read_file(const char *path, char *text, size_t size)
@@ -56,11 +57,12 @@ static int read_reserved(struct berth_port_set *set)
 
 int port_sysctls_read(struct port_sysctls *ret_sysctls)
 {
-	struct port_sysctls read = { 0 };
+	struct port_sysctls read;
 	char text[64];
 	ssize_t length = read_file("/proc/sys/net/ipv4/ip_local_port_range", text, sizeof(text));
 	int error;
 
+	memset(&read, 0, sizeof(read)); /* padding as well: callers may compare by memcmp() */
 	if (length < 0)
 		return (int)length;
 	if (sscanf(text, "%u %u", &read.first, &read.last) != 2 || read.first > read.last ||
@@ -73,6 +75,6 @@ int port_sysctls_read(struct port_sysctls *ret_sysctls)
 	if (length < 0)
 		return (int)length;
 	read.timestamps = text[0] != '0';
-	*ret_sysctls = read;
+	memcpy(ret_sysctls, &read, sizeof(read));
 	return 0;
 }

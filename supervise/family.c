@@ -90,6 +90,15 @@ void program_reap(struct family *family)
 	}
 }
 
+void program_reap_last(struct family *family)
+{
+	siginfo_t info;
+
+	if (family->shared->program > 0)
+		waitid(P_PID, (id_t)family->shared->program, &info, WEXITED | WNOWAIT);
+	program_reap(family);
+}
+
 void program_front_gone(struct family *family)
 {
 	if (family->shared->program > 0)

@@ -68,6 +68,9 @@ bool program_execute(struct family *family, int gate);
  * before it is reaped: if the caller is killed in between, its heir sees the child once more. */
 void program_reap(struct family *family);
 
+/* The same at the very end: the listener has hung up, so that the program's last process is ending, if it has not yet ended. */
+void program_reap_last(struct family *family);
+
 /* The front is gone. If that was not because the program had ended, it was killed, and a kill -9 of the front is
  * meant for the program. */
 void program_front_gone(struct family *family);

@@ -135,19 +135,21 @@ static void pass_on(const struct family *family, const struct signalfd_siginfo *
 		kill(program, signal_number);
 }
 
-/* Guardian and supervisor are both gone. We are the program's next subreaper, so its parent now. */
+/* Guardian and supervisor are both ending. We are the next subreaper above the program: its parent, once they have ended. */
 static int wait_alone(const struct family *family)
 {
+	pid_t child;
 	int status, result = -1;
 
 	while (result < 0) {
-		if (family->shared->program <= 0 ||
-		    (waitpid(family->shared->program, &status, WUNTRACED) < 0 && errno != EINTR)) {
-			fprintf(stderr,
-				"berth run: Berth's own processes are gone, and the program's end was missed\n");
+		child = waitpid(-1, &status, WUNTRACED);
+		if (child < 0 && errno != EINTR) {
+			fputs("berth run: Berth's own processes were killed, and the program's end was missed\n",
+			      stderr);
 			return 1;
 		}
-		result = mirror(family, status);
+		if (child > 0 && child == family->shared->program)
+			result = mirror(family, status);
 	}
 	return result;
 }

@@ -113,7 +113,7 @@ static void take_over(struct family *family)
 		if (wait[2].revents & POLLIN && read(wait[2].fd, &info, sizeof(info)) > 0)
 			program_reap(family);
 	}
-	program_reap(family);
+	program_reap_last(family);
 }
 
 _Noreturn void guardian_main(struct family *family)

@@ -15,6 +15,8 @@
 #define DUMP_GAP_NS	 (250 * MS_NS) /* at least so long from one dump to the next */
 #define DUMP_SHARE	 20u	       /* of the time, one part in so many may go into dumps */
 #define FIRST_DUMP_NS	 (50 * MS_NS)  /* before the program starts, no longer than this */
+#define OUTDATED_NS	 (1000 * MS_NS)
+#define CHEAP_NS	 (2 * MS_NS)
 #define SYSCTLS_FRESH_NS (250 * MS_NS)
 #define TIME_WAIT_NS	 (60000 * MS_NS) /* TCP_TIMEWAIT_LEN (include/net/tcp.h): compiled in */
 
@@ -108,22 +110,6 @@ static struct site *new_site(struct knowledge *knowledge, const struct berth_add
 			break;
 	}
 	return settle_site(knowledge, site, address) ? site : NULL;
-}
-
-struct berth_space *knowledge_space(struct knowledge *knowledge, const struct berth_address *local,
-				    uint64_t now_ns)
-{
-	struct site *site = find_site(knowledge, local);
-
-	if (!site) {
-		site = new_site(knowledge, local);
-		knowledge->not_before_ns = now_ns; /* nothing is known of this address */
-	}
-	knowledge->wanted = true;
-	if (!site)
-		return NULL;
-	site->used_ns = now_ns;
-	return site->current;
 }
 
 /* -------------------------------------------------------------------------------------------------
@@ -334,10 +320,39 @@ static void work_on_dump(struct knowledge *knowledge, uint64_t now_ns)
 
 void knowledge_work(struct knowledge *knowledge, uint64_t now_ns)
 {
-	if (now_ns - knowledge->sysctls_ns >= SYSCTLS_FRESH_NS)
-		read_sysctls(knowledge, now_ns);
 	if (knowledge->table.family != 0 || (knowledge->wanted && now_ns >= knowledge->not_before_ns))
 		work_on_dump(knowledge, now_ns);
+}
+
+/* After a pause all is out of date; where a dump is quick it is made at once. */
+static void refresh_if_cheap(struct knowledge *knowledge, uint64_t now_ns)
+{
+	bool outdated = now_ns - knowledge->dump_ns > OUTDATED_NS && knowledge->dump_cost_ns < CHEAP_NS;
+
+	if (!outdated || knowledge->table.family != 0)
+		return;
+	do
+		work_on_dump(knowledge, clock_ns());
+	while (knowledge->table.family != 0 && knowledge->dump_cost_ns < CHEAP_NS);
+}
+
+struct berth_space *knowledge_space(struct knowledge *knowledge, const struct berth_address *local,
+				    uint64_t now_ns)
+{
+	struct site *site = find_site(knowledge, local);
+
+	if (now_ns - knowledge->sysctls_ns >= SYSCTLS_FRESH_NS)
+		read_sysctls(knowledge, now_ns);
+	refresh_if_cheap(knowledge, now_ns);
+	if (!site) {
+		site = new_site(knowledge, local);
+		knowledge->not_before_ns = now_ns; /* nothing is known of this address */
+	}
+	knowledge->wanted = true;
+	if (!site)
+		return NULL;
+	site->used_ns = now_ns;
+	return site->current;
 }
 
 int knowledge_idle_ms(const struct knowledge *knowledge, uint64_t now_ns)

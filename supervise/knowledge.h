@@ -12,7 +12,8 @@
  *
  * All of it is a hint. A port that looks free is refused by the kernel, is marked, and the next is tried; a port that
  * looks taken is missed until the next dump. A dump is made only after calls, and takes at most a twentieth of the time:
- * on a host with 100,000 connections one every few seconds, elsewhere four a second.
+ * on a host with 100,000 connections one every few seconds, elsewhere four a second. The first call after a pause has one made
+ * for it if that takes no more than 2 ms.
  *
  * Memory: SITES addresses, about 5 MB each of which untouched pages cost nothing. The address not used for longest makes room.
  */
@@ -70,7 +71,7 @@ void knowledge_refused(struct knowledge *knowledge, const struct berth_endpoint 
 /* The sysctls are not what they were thought to be: they are read again before the next pick. */
 void knowledge_doubt_sysctls(struct knowledge *knowledge);
 
-/* Does a piece of what is due: reads changed sysctls, begins, continues or ends a dump. */
+/* Does a piece of what is due: begins, continues or ends a dump. */
 void knowledge_work(struct knowledge *knowledge, uint64_t now_ns);
 
 /* Milliseconds until knowledge_work() has something to do; -1: not before the next call. */

@@ -146,6 +146,6 @@ int supervisor_main(struct family *family)
 	notification_set_sync_wake_up(LISTENER_FD);
 	if (program_execute(family, gate))
 		run(&supervisor, child_fd);
-	program_reap(family);
+	program_reap_last(family);
 	return 0;
 }
