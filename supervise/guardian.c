@@ -54,15 +54,15 @@ static void finish_open_call(struct shared *shared)
 {
 	struct call_record *record = &shared->record;
 	uint64_t id = record->call.id;
-	bool told = false;
+	bool tell = record->has_fd && record->connecting && !record->made_nonblocking &&
+		    is_connection_begun(record->fd);
 
-	if (id == 0 || !notification_is_pending(LISTENER_FD, id))
-		return;
-	if (record->has_fd && record->connecting && !record->made_nonblocking &&
-	    is_connection_begun(record->fd))
-		told = notification_answer(LISTENER_FD, id, -EINPROGRESS) == 0;
 	call_record_undo(record);
-	if (!told)
+	if (id == 0)
+		return;
+	if (tell)
+		notification_answer(LISTENER_FD, id, -EINPROGRESS);
+	else
 		notification_continue(LISTENER_FD, id);
 }
 
