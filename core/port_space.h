@@ -131,10 +131,9 @@ void berth_space_set_range(struct berth_space *space, unsigned first, unsigned l
 
 void berth_space_set_policy(struct berth_space *space, enum berth_policy policy);
 
-/* How long a connection stays in TIME_WAIT (at most 24 hours), and how many there may be
+/* How long a connection stays in TIME_WAIT (at most BERTH_TIME_WAIT_MAX_NS), and how many there may be
  * (MaxFreeTWTcbs; more than limits->time_wait means that). One more, and the oldest leaves. Holds for
  * connections already in TIME_WAIT too. */
-#define BERTH_TIME_WAIT_MAX_NS (24 * 3600 * 1000000000ull)
 void berth_space_set_time_wait(struct berth_space *space, uint64_t delay_ns, uint32_t max_tcbs);
 
 /* A socket holds the port without a connection: it listens, or is bound and not connected yet. Counted;
