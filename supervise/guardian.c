@@ -48,45 +48,47 @@ static bool is_connection_begun(int fd)
 	       (state == TCP_SYN_SENT || state == TCP_SYN_RECV);
 }
 
-/* The call that the supervisor died over. A connection that it has begun is the program's: a blocking connect()
- * goes on to wait for it, a non-blocking one is told EINPROGRESS, as it would have been. */
-static void finish_open_call(struct shared *shared)
+/* connect() goes to the kernel; whatever else is intercepted must find the port settled. */
+static void answer_call(struct shared *shared, struct guest_cache *guests, const struct seccomp_notif *call)
 {
-	struct call_record *record = &shared->record;
-	uint64_t id = record->call.id;
-	bool told = false;
+	const struct answer by_kernel = { .by_kernel = true };
 
-	if (id == 0 || !notification_is_pending(LISTENER_FD, id))
-		return;
-	if (record->has_fd && record->connecting && !record->made_nonblocking &&
-	    is_connection_begun(record->fd))
-		told = notification_answer(LISTENER_FD, id, -EINPROGRESS) == 0;
-	call_record_undo(record);
-	if (!told)
-		notification_continue(LISTENER_FD, id);
-}
+	if (shared->lazy.count > 0 && call->data.nr != SYS_connect) {
+		int fd = guest_take_fd(guests, (pid_t)call->pid, (int)call->data.args[0]);
 
-static void answer_call(struct shared *shared, struct guest_cache *guests)
-{
-	struct seccomp_notif call;
-	int fd;
-
-	if (notification_receive(LISTENER_FD, &call) < 0)
-		return;
-	if (shared->lazy.count > 0 && (call.data.nr == SYS_getsockname || call.data.nr == SYS_listen)) {
-		fd = guest_take_fd(guests, (pid_t)call.pid, (int)call.data.args[0]);
 		if (fd >= 0) {
 			settle(shared, fd);
 			close(fd);
 		}
 	}
-	notification_continue(LISTENER_FD, call.id);
+	notification_send(LISTENER_FD, call->id, &by_kernel);
+}
+
+/* The call that the supervisor died over. A connection that it has begun is the program's: a blocking connect()
+ * goes on to wait for it, a non-blocking one is told EINPROGRESS, as it would have been. */
+static void finish_open_call(struct shared *shared, struct guest_cache *guests)
+{
+	const struct answer in_progress = { .result = -EINPROGRESS };
+	struct call_record *record = &shared->record;
+	bool begun = record->has_fd && record->connecting && !record->made_nonblocking &&
+		     is_connection_begun(record->fd);
+
+	call_record_undo(record);
+	if (record->call.id == 0)
+		return;
+	if (record->decided)
+		notification_send(LISTENER_FD, record->call.id, &record->answer);
+	else if (begun)
+		notification_send(LISTENER_FD, record->call.id, &in_progress);
+	else
+		answer_call(shared, guests, &record->call);
 }
 
 /* Answers in the dead supervisor's place until the program has ended. */
 static void take_over(struct family *family)
 {
 	struct guest_cache guests = { 0 };
+	struct seccomp_notif call;
 	sigset_t child;
 	struct pollfd wait[] = {
 		{ .fd = LISTENER_FD, .events = POLLIN },
@@ -95,17 +97,21 @@ static void take_over(struct family *family)
 	};
 
 	/* Copies of the program's sockets, which keep its connections from being closed, and what else was the supervisor's. */
+	finish_open_call(family->shared, &guests);
 	close_range(FIRST_FREE_FD, ~0u, 0);
+	guests = (struct guest_cache){ 0 };
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	wait[2].fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
 	while (poll(wait, 3, -1) >= 0 || errno == EINTR) {
 		struct signalfd_siginfo info;
 
-		if (wait[0].revents & POLLIN)
-			answer_call(family->shared, &guests);
-		else if (wait[0].revents)
+		if (wait[0].revents & POLLIN) {
+			if (notification_receive(LISTENER_FD, &call) == 0)
+				answer_call(family->shared, &guests, &call);
+		} else if (wait[0].revents) {
 			break;
+		}
 		if (wait[1].revents & POLLHUP) {
 			program_front_gone(family);
 			wait[1].fd = -1;
@@ -147,7 +153,6 @@ _Noreturn void guardian_main(struct family *family)
 		front_tell_failure(family, "the supervisor died while it was starting");
 		_exit(1);
 	}
-	finish_open_call(shared);
 	take_over(family);
 	_exit(0);
 }

@@ -13,12 +13,18 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "supervise/shared.h"
+
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5) /* linux/seccomp.h since 5.19 */
 #endif
 #ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0) /* linux/seccomp.h since 6.6 */
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS	   SECCOMP_IOW(4, __u64)
+#endif
+
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51 /* linux/in.h since 6.3 */
 #endif
 
 #define LONGEST_FILTER 256u /* instructions; ours has about 30 */
@@ -29,25 +35,41 @@ bool notification_supervised(void)
 }
 
 /* The address length tells AF_UNIX apart, whose addresses have every length up to 110 but seldom these. */
+static const struct scmp_arg_cmp address_lengths[] = {
+	{ 2, SCMP_CMP_MASKED_EQ, UINT32_MAX, sizeof(struct sockaddr_in) },
+	{ 2, SCMP_CMP_MASKED_EQ, UINT32_MAX, sizeof(struct sockaddr_in6) },
+	{ 2, SCMP_CMP_GT, sizeof(struct sockaddr_un), 0 },
+};
+
+/* Options that mean something else once a socket has a port: IPV6_V6ONLY is refused then, and the other two are too late
+ * to touch the port that it has. */
+static const struct scmp_arg_cmp settling_options[][2] = {
+	{ { 1, SCMP_CMP_MASKED_EQ, UINT32_MAX, IPPROTO_IPV6 },
+	  { 2, SCMP_CMP_MASKED_EQ, UINT32_MAX, IPV6_V6ONLY } },
+	{ { 1, SCMP_CMP_MASKED_EQ, UINT32_MAX, IPPROTO_IP },
+	  { 2, SCMP_CMP_MASKED_EQ, UINT32_MAX, IP_BIND_ADDRESS_NO_PORT } },
+	{ { 1, SCMP_CMP_MASKED_EQ, UINT32_MAX, IPPROTO_IP },
+	  { 2, SCMP_CMP_MASKED_EQ, UINT32_MAX, IP_LOCAL_PORT_RANGE } },
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
 static int add_rules(scmp_filter_ctx filter)
 {
-	static const struct scmp_arg_cmp lengths[] = {
-		{ 2, SCMP_CMP_MASKED_EQ, UINT32_MAX, sizeof(struct sockaddr_in) },
-		{ 2, SCMP_CMP_MASKED_EQ, UINT32_MAX, sizeof(struct sockaddr_in6) },
-		{ 2, SCMP_CMP_GT, sizeof(struct sockaddr_un), 0 },
-	};
-	int error = 0;
+	int error = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(listen), 0);
 
-	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]) && !error; i++) {
-		error = seccomp_rule_add_array(filter, SCMP_ACT_NOTIFY, SCMP_SYS(bind), 1, &lengths[i]);
-		if (!error)
-			error = seccomp_rule_add_array(filter, SCMP_ACT_NOTIFY, SCMP_SYS(connect), 1,
-						       &lengths[i]);
-	}
-	if (!error)
-		error = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(listen), 0);
 	if (!error)
 		error = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(getsockname), 0);
+	for (size_t i = 0; i < COUNT(address_lengths) && !error; i++) {
+		error = seccomp_rule_add_array(filter, SCMP_ACT_NOTIFY, SCMP_SYS(bind), 1,
+					       &address_lengths[i]);
+		if (!error)
+			error = seccomp_rule_add_array(filter, SCMP_ACT_NOTIFY, SCMP_SYS(connect), 1,
+						       &address_lengths[i]);
+	}
+	for (size_t i = 0; i < COUNT(settling_options) && !error; i++)
+		error = seccomp_rule_add_array(filter, SCMP_ACT_NOTIFY, SCMP_SYS(setsockopt), 2,
+					       settling_options[i]);
 	return error;
 }
 
@@ -117,32 +139,17 @@ int notification_receive(int listener, struct seccomp_notif *ret_call)
 	return ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, ret_call) < 0 ? -errno : 0;
 }
 
-static int respond(int listener, struct seccomp_notif_resp *response)
+int notification_send(int listener, uint64_t id, const struct answer *answer)
 {
-	return ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, response) < 0 ? -errno : 0;
-}
+	struct seccomp_notif_resp response = { .id = id };
 
-int notification_continue(int listener, uint64_t id)
-{
-	struct seccomp_notif_resp response = { .id = id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE };
-
-	return respond(listener, &response);
-}
-
-int notification_answer(int listener, uint64_t id, int result)
-{
-	struct seccomp_notif_resp response = {
-		.id = id,
-		.val = result < 0 ? 0 : result,
-		.error = result < 0 ? result : 0,
-	};
-
-	return respond(listener, &response);
-}
-
-bool notification_is_pending(int listener, uint64_t id)
-{
-	return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+	if (answer->by_kernel)
+		response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+	else if (answer->result < 0)
+		response.error = answer->result;
+	else
+		response.val = answer->result;
+	return ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response) < 0 ? -errno : 0;
 }
 
 void notification_set_sync_wake_up(int listener)

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct answer;
+
 /* A getsockname() on descriptor -1 with this length asks whether the caller runs under Berth: the
  * supervisor answers 0, where the kernel says EBADF. */
 #define SUPERVISED_QUESTION 0x42657274u
@@ -17,7 +19,8 @@
 bool notification_supervised(void);
 
 /* Intercepts, from now on, in the calling thread and all it starts: bind() and connect() with an address that
- * may be IPv4 or IPv6, listen(), getsockname(). Other architectures' calls pass. Returns the listener (close-on-exec),
+ * may be IPv4 or IPv6, listen(), getsockname(), and setsockopt() of the options that depend on whether a socket has a port.
+ * Other architectures' calls pass. Returns the listener (close-on-exec),
  * or negative errno with *ret_step naming what failed: -EBUSY where somebody else listens to this
  * process already, -EOPNOTSUPP where kernel or libseccomp lack user notification.
  * Sets no_new_privs only where the caller lacks CAP_SYS_ADMIN, as the kernel demands it. */
@@ -26,14 +29,8 @@ int notification_install(const char **ret_step);
 /* Takes the next call. 0, or negative errno: -ENOENT where its caller was killed, -EINTR. */
 int notification_receive(int listener, struct seccomp_notif *ret_call);
 
-/* Lets the kernel carry the call out as if nothing had been. 0, or -ENOENT where the caller is gone. */
-int notification_continue(int listener, uint64_t id);
-
-/* Makes the call return result, or fail with -result if that is negative. Likewise. */
-int notification_answer(int listener, uint64_t id, int result);
-
-/* True while the caller still waits for this answer. */
-bool notification_is_pending(int listener, uint64_t id);
+/* Gives the answer. 0, or -ENOENT where the caller is gone. */
+int notification_send(int listener, uint64_t id, const struct answer *answer);
 
 /* Lets caller and supervisor hand over the CPU instead of waking each other up on another one (Linux 6.6;
  * before it, does nothing). */

@@ -158,10 +158,13 @@ static bool is_begun(int result)
 static void learn(struct attempt *attempt)
 {
 	struct supervisor *supervisor = attempt->supervisor;
+	struct lazy_table *lazy = &supervisor->shared->lazy;
 	unsigned wanted = attempt->local.port;
 	struct sockaddr_storage address;
 	socklen_t size;
 
+	if (lazy->count > 0)
+		lazy_remove(lazy, socket_cookie(attempt->socket.fd));
 	if (local_endpoint(attempt->socket.fd, &address, &size, &attempt->local) < 0)
 		return;
 	if (attempt->local.port != wanted)
@@ -252,7 +255,6 @@ static struct answer on_begun(struct supervisor *supervisor, int fd)
 struct answer on_connect(struct supervisor *supervisor, const struct seccomp_notif *call)
 {
 	struct attempt attempt = { .supervisor = supervisor };
-	struct lazy_table *lazy = &supervisor->shared->lazy;
 	enum way_out way;
 
 	if (!read_address(call, &attempt.address, &attempt.address_size, &attempt.remote))
@@ -261,8 +263,6 @@ struct answer on_connect(struct supervisor *supervisor, const struct seccomp_not
 		return leave_to_kernel(supervisor, way);
 	if (!attempt.socket.facts.closed)
 		return on_begun(supervisor, attempt.socket.fd);
-	if (attempt.socket.local.port == 0 && lazy->count > 0)
-		lazy_remove(lazy, socket_cookie(attempt.socket.fd));
 	if (!may_steer(&attempt))
 		return leave_to_kernel(supervisor, WAY_OWN_CHOICE);
 	if (!find_source(&attempt))

@@ -14,6 +14,12 @@
 
 #include "supervise/lazy.h"
 
+/* How a call is answered: by the kernel, as if nothing had been, or with a result (negative errno). */
+struct answer {
+	bool by_kernel;
+	int result;
+};
+
 /* The one call that is being answered, and what was done to the guest's socket and is still to be
  * undone. Each debt is written down before the deed and struck out after its undoing, so at whatever instant
  * the supervisor is killed, the guardian may undo all that stands here once more without harm. */
@@ -26,6 +32,8 @@ struct call_record {
 	_Atomic bool no_port_set;      /* IP_BIND_ADDRESS_NO_PORT is to be cleared */
 	_Atomic bool made_nonblocking; /* O_NONBLOCK is to be cleared */
 	_Atomic bool connecting;       /* connect() has been, or is just being, called on fd */
+	struct answer answer;	       /* valid where decided */
+	_Atomic bool decided;	       /* only the undoing and the answering are left */
 };
 
 /* Each way out of each call, counted. */

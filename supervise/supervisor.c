@@ -41,12 +41,10 @@ static struct answer dispatch(struct supervisor *supervisor, const struct seccom
 		return on_bind(supervisor, call);
 	case SYS_connect:
 		return on_connect(supervisor, call);
-	case SYS_listen:
-		return on_listen(supervisor, call);
 	case SYS_getsockname:
 		return on_getsockname(supervisor, call);
-	default:
-		return answer_by_kernel();
+	default: /* listen, setsockopt */
+		return settle_first(supervisor, call);
 	}
 }
 
@@ -55,22 +53,23 @@ static struct answer dispatch(struct supervisor *supervisor, const struct seccom
 static void serve_call(struct supervisor *supervisor)
 {
 	struct call_record *record = &supervisor->shared->record;
-	struct answer answer;
+	const struct answer *answer = &record->answer;
 	uint64_t begun = 0;
 	int status;
 
 	if (notification_receive(LISTENER_FD, &record->call) == 0) {
 		supervisor->now_ns = clock_ns();
-		answer = dispatch(supervisor, &record->call);
-		if (!answer.by_kernel && answer.result == -EINPROGRESS)
+		record->answer = dispatch(supervisor, &record->call);
+		record->decided = true;
+		if (!answer->by_kernel && answer->result == -EINPROGRESS)
 			begun = socket_cookie(record->fd);
 		call_record_undo(record);
-		status = answer.by_kernel ? notification_continue(LISTENER_FD, record->call.id)
-					  : notification_answer(LISTENER_FD, record->call.id, answer.result);
+		status = notification_send(LISTENER_FD, record->call.id, answer);
 		if (begun != 0)
 			supervisor->unheard = status == -ENOENT ? begun : 0;
 	}
 	record->call.id = 0;
+	record->decided = false;
 }
 
 static void run(struct supervisor *supervisor, int child_fd)

@@ -34,12 +34,6 @@ struct supervisor {
 /* Finds out what the kernel can do, and learns what is on this host. 0 or negative errno. */
 int supervisor_prepare(struct supervisor *supervisor);
 
-/* How a call is answered: by the kernel, as if nothing had been, or with a result (negative errno). */
-struct answer {
-	bool by_kernel;
-	int result;
-};
-
 static inline struct answer answer_by_kernel(void)
 {
 	return (struct answer){ .by_kernel = true };
@@ -70,10 +64,13 @@ bool take_socket(struct supervisor *supervisor, const struct seccomp_notif *call
 bool read_address(const struct seccomp_notif *call, struct sockaddr_storage *ret_address, size_t *ret_size,
 		  struct berth_endpoint *ret_endpoint);
 
+/* The same for a call that the kernel may only see with the socket's port settled: listen(), and whatever else
+ * would show that it was put off. */
+struct answer settle_first(struct supervisor *supervisor, const struct seccomp_notif *call);
+
 /* The calls. Whatever they have done to the guest's socket stands in the call record. */
 struct answer on_bind(struct supervisor *supervisor, const struct seccomp_notif *call);
 struct answer on_connect(struct supervisor *supervisor, const struct seccomp_notif *call);
-struct answer on_listen(struct supervisor *supervisor, const struct seccomp_notif *call);
 struct answer on_getsockname(struct supervisor *supervisor, const struct seccomp_notif *call);
 
 #endif
