@@ -11,6 +11,9 @@
 #include "core/random.h"
 #include "core/settings.h"
 #include "core/port_set.h"
+#include "core/destinations.h"
+#include "core/time_wait.h"
+#include "core/segment.h"
 #include "core/port_space.h"
 /* clang-format on */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A set of TCP ports: any of the 65,536, in 8.7 KB, every operation on one port in constant time.
+ * A set of TCP ports: any of the 65,536, in 10 KB, every operation on one port in constant time.
  *
  * The caller owns the memory; the fields are private. The zero-filled struct is the empty set.
  * Knows no policy and no time. Not locked: one owner at a time.
@@ -19,8 +19,8 @@
 
 struct berth_port_set {
 	uint64_t word[BERTH_PORTS / 64];
-	uint16_t before_group[16][16];
-	uint16_t before_block[16];
+	uint16_t before_word[32][32];
+	uint16_t before_block[32];
 	uint32_t count;
 };
 

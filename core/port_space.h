@@ -7,8 +7,8 @@
  * the port and then reports connect or refuse, so that the next pick knows.
  *
  * Memory	The caller's, zero-filled, aligned to 64 bytes, berth_space_size() of it, for as long as the
- *		space is used. Nothing is allocated and nothing needs to be freed. A space can be moved to
- *		another address by copying its memory only while nobody uses it.
+ *		space is used, and at one place. Nothing is allocated and nothing needs to be freed. About
+ *		1.4 MB and what the limits say; of memory fresh from mmap only what is used is touched.
  * Time		Every now_ns is nanoseconds of one clock that never goes back (CLOCK_MONOTONIC); a smaller
  *		value than an earlier one is taken for the earlier one.
  * Threads	Not locked: one owner at a time. To share one address among threads, cores or hosts, cut it
@@ -30,16 +30,18 @@
 #include <stdint.h>
 
 #include "core/address.h"
+#include "core/destinations.h"
 #include "core/port_set.h"
 #include "core/random.h"
+#include "core/time_wait.h"
 
 struct berth_space;
 
 struct berth_space_limits {
-	/* Destinations remembered at once (84 bytes each), at least 1. One more, and the least recently
+	/* Destinations remembered at once (76 bytes each), at least 1. One more, and the least recently
 	 * used is forgotten. */
 	uint32_t destinations;
-	/* How many of them may have more than 16 ports (17.5 KB each), at least 1. One more, and the least
+	/* How many of them may have more than 16 ports (20 KB each), at least 1. One more, and the least
 	 * recently used of those is forgotten. */
 	uint32_t bitmaps;
 	/* Connections in TIME_WAIT remembered at once, at most 16,777,215: 24 bytes each, 36 with ipv6.
@@ -85,13 +87,6 @@ enum berth_connect_verdict {
 };
 #define BERTH_CONNECT_VERDICTS 3
 
-/* What a space knows of one (port, destination). */
-enum berth_connection_state {
-	BERTH_NO_CONNECTION,
-	BERTH_LIVE,
-	BERTH_TIME_WAIT,
-};
-
 /* "fresh", "shared", "waiting", "exhausted", "all-reserved"; never NULL. Static strings. */
 const char *berth_verdict_name(enum berth_verdict verdict);
 
@@ -131,10 +126,9 @@ void berth_space_set_range(struct berth_space *space, unsigned first, unsigned l
 
 void berth_space_set_policy(struct berth_space *space, enum berth_policy policy);
 
-/* How long a connection stays in TIME_WAIT (at most 24 hours), and how many there may be
+/* How long a connection stays in TIME_WAIT (at most BERTH_TIME_WAIT_MAX_NS), and how many there may be
  * (MaxFreeTWTcbs; more than limits->time_wait means that). One more, and the oldest leaves. Holds for
  * connections already in TIME_WAIT too. */
-#define BERTH_TIME_WAIT_MAX_NS (24 * 3600 * 1000000000ull)
 void berth_space_set_time_wait(struct berth_space *space, uint64_t delay_ns, uint32_t max_tcbs);
 
 /* A socket holds the port without a connection: it listens, or is bound and not connected yet. Counted;
@@ -165,23 +159,24 @@ enum berth_connect_verdict berth_space_connect(struct berth_space *space, unsign
 
 /* The port was tried and could not be had, for a reason that the space does not know. It counts as a
  * connection that entered TIME_WAIT now: the next picks give other ports, and the mark goes by itself.
- * destination as in pick: NULL if the port was refused without one. A live connection stays as it is. */
+ * destination as in pick: NULL if the port was refused without one. A live connection stays as it is.
+ * (A port that is held by a foreign socket for long is better told by hold.) */
 void berth_space_refuse(struct berth_space *space, unsigned port, const struct berth_endpoint *destination,
 			uint64_t now_ns);
 
 /* The connection is gone without TIME_WAIT (reset, or the peer closed first). False, and nothing changed,
- * if the space knows no such live connection. */
+ * if the space knows no such live connection. Once destinations had to be forgotten it can no longer tell
+ * for sure: then it believes the caller as long as the port has any live connection. */
 bool berth_space_release(struct berth_space *space, unsigned port, const struct berth_endpoint *destination);
 
-/* The connection enters TIME_WAIT. False, and nothing changed, if the space knows no such live
- * connection. */
+/* The connection enters TIME_WAIT. False as for release. */
 bool berth_space_close(struct berth_space *space, unsigned port, const struct berth_endpoint *destination,
 		       uint64_t now_ns);
 
-/* A connection in TIME_WAIT was seen from outside (sock_diag); a live one that the space knows by these
- * ends has entered TIME_WAIT unnoticed, and one in TIME_WAIT already has its 2MSL restarted if
- * entered_ns is later. To be told oldest first: an entered_ns before that of the newest known is taken
- * for that one, so that a connection told late leaves late, never early. */
+/* A connection in TIME_WAIT was seen from outside (sock_diag) that was not reported by connect; one that
+ * was, needs close instead, and until then this changes nothing. If it is in TIME_WAIT already its 2MSL is
+ * restarted. To be told oldest first: an entered_ns before that of the newest known is taken for that one,
+ * so that a connection told late leaves late, never early. */
 void berth_space_observe_time_wait(struct berth_space *space, unsigned port,
 				   const struct berth_endpoint *destination, uint64_t entered_ns);
 

@@ -64,6 +64,17 @@ bool socket_facts_read(int fd, struct socket_facts *ret_facts)
 	return true;
 }
 
+bool socket_is_established(int fd, bool *ret_timestamps)
+{
+	struct tcp_info info = { 0 };
+	socklen_t size = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0 || info.tcpi_state != TCP_ESTABLISHED)
+		return false;
+	*ret_timestamps = info.tcpi_options & TCPI_OPT_TIMESTAMPS;
+	return true;
+}
+
 int steer_local_port_range(int fd, unsigned first, unsigned last)
 {
 	return set_option(fd, SOL_IP, IP_LOCAL_PORT_RANGE, last << 16 | first);

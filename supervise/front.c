@@ -89,7 +89,8 @@ static void see_others_off(const struct family *family)
 
 	while (recv(family->front_fd, &message, sizeof(message), 0) > 0)
 		if (message.news == FRONT_STAYING)
-			break;
+			return;
+	waitpid(family->guardian, NULL, 0);
 }
 
 /* The exit status that a final wait status asks for, or -1 if the program only stopped or went on. */
@@ -208,16 +209,15 @@ int supervise_run(const struct supervise_options *options, char *const argv[])
 		.options = options, .argv = argv, .shared = shared_new(), .front = getpid()
 	};
 	int pair[2];
-	pid_t guardian;
 
 	if (notification_supervised())
 		return run_nested(argv);
 	if (!family.shared || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ||
-	    (guardian = fork()) < 0) {
+	    (family.guardian = fork()) < 0) {
 		fprintf(stderr, "berth run: start: %s\n", strerror(errno));
 		return 1;
 	}
-	if (guardian == 0) {
+	if (family.guardian == 0) {
 		close(pair[0]);
 		family.front_fd = pair[1];
 		guardian_main(&family);

@@ -170,7 +170,8 @@ static void learn(struct attempt *attempt)
 	if (attempt->local.port != wanted)
 		knowledge_doubt_sysctls(&supervisor->knowledge);
 	knowledge_took(&supervisor->knowledge, &attempt->local, &attempt->remote, supervisor->now_ns);
-	peer_connected(attempt->peer, &attempt->local, &attempt->remote);
+	peer_connected(&supervisor->peers, attempt->peer, attempt->socket.fd, &attempt->local,
+		       &attempt->remote);
 }
 
 /* Tries picks until one is not refused. -EADDRNOTAVAIL: none was found, *ret_way says why. */
@@ -228,7 +229,6 @@ static struct answer steer(struct attempt *attempt)
 	make_nonblocking(attempt, &blocking);
 	if (!attempt->socket.facts.reuse_address)
 		steer_reuse_address(attempt->socket.fd, true);
-	peer_learn_timestamps(attempt->peer, &supervisor->lookups);
 	result = try_picks(attempt, &way);
 	if (result == -EADDRNOTAVAIL && way != WAY_COLLISION)
 		return leave_to_kernel(supervisor, way);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "supervise/peers.h"
 
-#include <string.h>
+#include "host/port_steering.h"
+
+#define MOST_LOOKS 64u /* some 0.1 to 0.3 s: most handshakes are over by then */
 
 struct peer *peer_of(struct peer_table *table, const struct berth_address *address)
 {
@@ -16,23 +18,44 @@ struct peer *peer_of(struct peer_table *table, const struct berth_address *addre
 	return peer;
 }
 
-void peer_connected(struct peer *peer, const struct berth_endpoint *local,
-		    const struct berth_endpoint *remote)
+static void learn(struct peer *peer, bool timestamps)
 {
-	peer->source = local->address;
-	peer->has_source = true;
-	peer->last_local = *local;
-	peer->last_remote = *remote;
+	peer->timestamps = timestamps ? TIMESTAMPS_USED : TIMESTAMPS_NOT_USED;
 }
 
-void peer_learn_timestamps(struct peer *peer, struct socket_table *lookups)
+void peer_connected(struct peer_table *table, struct peer *peer, int fd, const struct berth_endpoint *local,
+		    const struct berth_endpoint *remote)
 {
-	struct socket_entry entry;
+	bool timestamps;
 
-	if (peer->timestamps != TIMESTAMPS_UNKNOWN || peer->last_local.port == 0)
+	peer->source = local->address;
+	peer->has_source = true;
+	if (peer->timestamps != TIMESTAMPS_UNKNOWN)
 		return;
-	if (socket_table_find(lookups, &peer->last_local, &peer->last_remote, &entry) == 0 &&
-	    entry.established)
-		peer->timestamps = entry.timestamps ? TIMESTAMPS_USED : TIMESTAMPS_NOT_USED;
-	peer->last_local.port = 0;
+	if (socket_is_established(fd, &timestamps)) {
+		learn(peer, timestamps);
+	} else if (!table->watched) {
+		table->watched = peer;
+		table->watched_local = *local;
+		table->watched_remote = *remote;
+		table->looks = MOST_LOOKS;
+	}
+}
+
+void peer_watch(struct peer_table *table, struct socket_table *lookups)
+{
+	struct peer *peer = table->watched;
+	struct socket_entry entry;
+	bool is_there;
+
+	if (!peer)
+		return;
+	is_there = socket_table_find(lookups, &table->watched_local, &table->watched_remote, &entry) == 0 &&
+		   entry.state == SOCKET_CONNECTED;
+	/* The place may have gone to another host meanwhile. */
+	if (is_there && entry.established &&
+	    berth_address_equal(&peer->address, &table->watched_remote.address))
+		learn(peer, entry.timestamps);
+	if (!is_there || entry.established || --table->looks == 0)
+		table->watched = NULL;
 }

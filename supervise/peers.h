@@ -3,6 +3,9 @@
  * What was learned of the hosts that the program connects to: the local address that the routing table gives
  * a connection to it, and whether it uses TCP timestamps.
  *
+ * Whether timestamps are in use is known once a handshake is over: at once for a host reached in no time; otherwise the
+ * connection is looked up again after some milliseconds, as we have no descriptor of it any more.
+ *
  * A direct-mapped table: two hosts that meet in one place forget each other, and are learned again, at the cost
  * of a look-up. The zero-filled table is valid and empty.
  */
@@ -29,22 +32,25 @@ struct peer {
 		source; /* as of the last connection; wrong for one connection after a change of routes */
 	bool has_source;
 	enum peer_timestamps timestamps;
-	/* The last connection, whose timestamps can be looked up; port 0: none. */
-	struct berth_endpoint last_local, last_remote;
 };
 
 struct peer_table {
 	struct peer peer[PEERS];
+	/* A connection to a host whose timestamps are not known, which is looked at now and then until its handshake is
+	 * over: NULL, or looks > 0. */
+	struct peer *watched;
+	struct berth_endpoint watched_local, watched_remote;
+	unsigned looks; /* how often it will still be looked at */
 };
 
 /* The place of that host, new or known. */
 struct peer *peer_of(struct peer_table *table, const struct berth_address *address);
 
-/* A connection was begun. */
-void peer_connected(struct peer *peer, const struct berth_endpoint *local,
+/* A connection to the peer was begun, of which fd is a copy. */
+void peer_connected(struct peer_table *table, struct peer *peer, int fd, const struct berth_endpoint *local,
 		    const struct berth_endpoint *remote);
 
-/* Looks at the last connection, if that can still say something new. */
-void peer_learn_timestamps(struct peer *peer, struct socket_table *lookups);
+/* Looks at the watched connection. To be called every few milliseconds while there is one. */
+void peer_watch(struct peer_table *table, struct socket_table *lookups);
 
 #endif

@@ -20,6 +20,9 @@
 /* Under a storm of calls the upkeep still gets a turn after so many. */
 #define CALLS_PER_TURN 32u
 
+/* From one look at a connection whose handshake is not over to the next. */
+#define WATCH_MS 2
+
 static uint64_t clock_ns(void)
 {
 	struct timespec now;
@@ -72,6 +75,14 @@ static void serve_call(struct supervisor *supervisor)
 	record->decided = false;
 }
 
+/* How long to wait for a call before something else is due; -1: for ever. */
+static int idle_ms(const struct supervisor *supervisor)
+{
+	int ms = knowledge_idle_ms(&supervisor->knowledge, clock_ns());
+
+	return supervisor->peers.watched && (ms < 0 || ms > WATCH_MS) ? WATCH_MS : ms;
+}
+
 static void run(struct supervisor *supervisor, int child_fd)
 {
 	struct pollfd wait[] = {
@@ -83,7 +94,7 @@ static void run(struct supervisor *supervisor, int child_fd)
 
 	for (;;) {
 		struct signalfd_siginfo info;
-		int ready = poll(wait, 3, knowledge_idle_ms(&supervisor->knowledge, clock_ns()));
+		int ready = poll(wait, 3, idle_ms(supervisor));
 
 		if (ready < 0 && errno != EINTR)
 			return;
@@ -102,6 +113,7 @@ static void run(struct supervisor *supervisor, int child_fd)
 		}
 		calls = 0;
 		knowledge_work(&supervisor->knowledge, clock_ns());
+		peer_watch(&supervisor->peers, &supervisor->lookups);
 	}
 }
 
