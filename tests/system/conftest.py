@@ -22,6 +22,7 @@ BERTH = Path(os.environ.get("BERTH", ROOT / "build/berth")).resolve()
 TOOLS = BERTH.parent / "tests/system"
 SUPERVISE = [str(BERTH), "run", "--mode=supervise", "--"]
 SINK_PORT = 7001
+TEST_SECONDS = int(os.environ.get("BERTH_TEST_SECONDS", "120"))
 
 
 def pytest_sessionstart(session):
@@ -185,6 +186,19 @@ class Namespace:
                 if stream:
                     stream.close()
         return left
+
+
+@pytest.fixture(autouse=True)
+def bounded():
+    """No test takes longer than this, whatever hangs."""
+
+    def too_long(number, frame):
+        pytest.fail(f"the test took longer than {TEST_SECONDS} s")
+
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(TEST_SECONDS)
+    yield
+    signal.alarm(0)
 
 
 @pytest.fixture
