@@ -235,8 +235,6 @@ static int show_loads(struct show *show)
 		if (err < 0)
 			return err;
 	}
-	if (!show->json)
-		demo_table_legend(&show->table);
 	return 0;
 }
 
@@ -254,30 +252,28 @@ static int print_json(struct show *show, const char *kernel)
 	return err;
 }
 
-/* Says what is smaller than it should be, in the table's own place. */
-static void print_notes(const struct show *show)
+static void close_table(const struct show *show)
 {
+	demo_table_legend(&show->table);
 	if (!show->ipv6)
 		puts(" This kernel has no IPv6: only IPv4 was tried.");
 	if (show->kept_limit < 4 * RANGE)
 		printf(" Kept-open loads are smaller: at most %u descriptors may be open (ulimit -n).\n",
 		       show->kept_limit + SPARE_FILES);
+	demo_table_closing(&show->table,
+			   " Of %u connections with room for them, stock Linux failed %u, Berth %u.",
+			   show->room, show->lost[DEMO_STOCK], show->lost[DEMO_BERTH]);
 }
 
-static int close_show(struct show *show, const char *kernel)
+/* Prints what is still to be printed. Returns the exit status. */
+static int close_show(struct show *show, const char *kernel, bool complete)
 {
 	int err = 0;
 
-	if (show->json) {
+	if (show->json)
 		err = print_json(show, kernel);
-	} else if (!show->fault[0]) {
-		print_notes(show);
-		demo_table_closing(
-			&show->table,
-			" Of %u connections that these ports have room for, stock Linux failed %u, "
-			"Berth %u.",
-			show->room, show->lost[DEMO_STOCK], show->lost[DEMO_BERTH]);
-	}
+	else if (complete)
+		close_table(show);
 	if (fflush(stdout) == EOF || err < 0)
 		return failure("demo", "cannot write the result: %s", strerror(errno));
 	return show->fault[0] ? failure("demo", "%s", show->fault) : EXIT_OK;
@@ -316,6 +312,7 @@ static int run_show(bool json)
 	struct show show = { .json = json, .kept_limit = raise_file_limit() };
 	struct utsname system;
 	int err = demo_stage_try(4);
+	bool complete;
 	int status;
 
 	if (err < 0)
@@ -331,9 +328,8 @@ static int run_show(bool json)
 	demo_table_start(&show.table, stdout);
 	if (!json)
 		demo_table_title(&show.table, system.release);
-	if (show_walks(&show) == 0)
-		show_loads(&show);
-	status = close_show(&show, system.release);
+	complete = show_walks(&show) == 0 && show_loads(&show) == 0;
+	status = close_show(&show, system.release, complete);
 	json_decref(show.walks);
 	json_decref(show.loads);
 	return status;

@@ -45,9 +45,13 @@ static void cell(const struct demo_table *table, enum paint paint, int width, co
 
 static void rule(const struct demo_table *table)
 {
+	const char *piece = table->utf8 ? "\u2500" : "-";
+	char line[RULE_WIDTH * 3 + 1] = "";
+
+	for (size_t i = 0; i < RULE_WIDTH; i++)
+		memcpy(line + i * strlen(piece), piece, strlen(piece) + 1);
 	fputc(' ', table->out);
-	for (int i = 0; i < RULE_WIDTH; i++)
-		cell(table, DIM, 0, table->utf8 ? "\u2500" : "-");
+	cell(table, DIM, 0, line);
 	fputc('\n', table->out);
 }
 
@@ -170,19 +174,19 @@ void demo_table_title(const struct demo_table *table, const char *kernel)
 void demo_table_walks(const struct demo_table *table, const struct demo_walks *walks)
 {
 	const struct demo_walk *walk[] = { &walks->stock, &walks->stock_reuse, &walks->berth };
+	static const int widths[] = { -12, -15, 0 };
 
-	cell(table, BOLD, 0, " The ten steps, with two ports");
-	fprintf(table->out, "%11s", "");
-	cell(table, BOLD, -13, "stock Linux");
+	cell(table, BOLD, -40, " The ten steps, with two ports");
+	cell(table, BOLD, -12, "stock Linux");
 	cell(table, BOLD, -15, "reuse allowed*");
 	cell(table, BOLD, 0, "Berth\n");
 	rule(table);
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-		fprintf(table->out, " %-41s", steps[i].text);
+		fprintf(table->out, " %-39s", steps[i].text);
 		for (size_t k = 0; k < 3; k++) {
 			struct step_cell step = steps[i].happened(walk[k]);
 
-			cell(table, step.paint, k == 2 ? 0 : k == 1 ? -15 : -13, step.text);
+			cell(table, step.paint, widths[k], step.text);
 		}
 		fputc('\n', table->out);
 	}
@@ -191,17 +195,19 @@ void demo_table_walks(const struct demo_table *table, const struct demo_walks *w
 	fflush(table->out);
 }
 
+static const char *divider(const struct demo_table *table)
+{
+	return table->utf8 ? "\u2502" : "|";
+}
+
 void demo_table_head(const struct demo_table *table)
 {
-	const char *bar = table->utf8 ? "\u2502" : "|";
-
-	cell(table, BOLD, 0, " Connections made: bind to port 0, connect");
-	fprintf(table->out, "   ");
-	cell(table, BOLD, 0, "stock Linux");
-	fprintf(table->out, "        %s  ", bar);
+	cell(table, BOLD, -40, " Connections made");
+	cell(table, BOLD, -17, "stock Linux");
+	fprintf(table->out, "%s  ", divider(table));
 	cell(table, BOLD, 0, "Berth\n");
-	fprintf(table->out, " %-34s%7s %8s%7s%5s %s %7s%7s%5s\n", "", "tried", "IPv4 ", "IPv6 ", "us", bar,
-		"IPv4 ", "IPv6 ", "us");
+	fprintf(table->out, "  %-31s%5s%7s%7s%5s %s%7s%7s%5s\n", "bind to port 0, then connect", "tried",
+		"IPv4 ", "IPv6 ", "us", divider(table), "IPv4 ", "IPv6 ", "us");
 	rule(table);
 }
 
@@ -274,10 +280,10 @@ void demo_table_row(struct demo_table *table, const struct demo_row *row)
 
 	snprintf(text, sizeof(text), "%s%s%s", load->keep ? "kept open" : "closed",
 		 load->timestamps ? "" : ", timestamps off", load->reuse ? ", reuse*" : "");
-	fprintf(table->out, "   %-32s%7u  ", text, load->attempts);
+	fprintf(table->out, "   %-30s%5u", text, load->attempts);
 	count_cell(table, row, 0, DEMO_STOCK);
 	count_cell(table, row, 1, DEMO_STOCK);
-	fprintf(table->out, "%5u %s ", mean_us(row, DEMO_STOCK), table->utf8 ? "\u2502" : "|");
+	fprintf(table->out, "%5u %s", mean_us(row, DEMO_STOCK), divider(table));
 	count_cell(table, row, 0, DEMO_BERTH);
 	count_cell(table, row, 1, DEMO_BERTH);
 	fprintf(table->out, "%5u\n", mean_us(row, DEMO_BERTH));
@@ -291,8 +297,8 @@ void demo_table_legend(const struct demo_table *table)
 		const struct demo_failure *failure = &table->legend[i];
 		const char *name = strerrorname_np(failure->error);
 
-		fprintf(table->out, " %c: %s fails, %s ", (char)('a' + i), demo_call_name(failure->call),
-			name ? name : "unknown error");
+		fprintf(table->out, "%s%c: %s fails, %s", i ? ";  " : " ", (char)('a' + i),
+			demo_call_name(failure->call), name ? name : "unknown error");
 	}
 	fputs(table->legend_count ? "\n" : "", table->out);
 	cell(table, DIM, 0, " us: mean time of bind + connect, failed ones too\n\n");

@@ -45,13 +45,18 @@ static void *new_pages(size_t size)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
+static bool new_key(uint8_t key[BERTH_SEED_BYTES])
+{
+	return getrandom(key, BERTH_SEED_BYTES, 0) == BERTH_SEED_BYTES;
+}
+
 static struct berth_space *new_space(void)
 {
 	size_t size = berth_space_size(&space_limits);
 	uint8_t key[BERTH_SEED_BYTES];
 	void *memory;
 
-	if (getrandom(key, sizeof(key), 0) != sizeof(key))
+	if (!new_key(key))
 		return NULL;
 	memory = new_pages(size);
 	return memory ? berth_space_init(memory, size, &space_limits, key) : NULL;
@@ -119,10 +124,14 @@ static struct site *new_site(struct knowledge *knowledge, const struct berth_add
 static void put(struct berth_space *space, const struct berth_endpoint *local,
 		const struct berth_endpoint *remote, uint64_t now_ns)
 {
-	if (remote)
-		berth_space_connect(space, local->port, remote, now_ns);
-	else
+	if (!remote) {
 		berth_space_hold(space, local->port, false);
+		return;
+	}
+	if (berth_space_connect(space, local->port, remote, now_ns) == BERTH_TIME_WAIT_COLLISION) {
+		berth_space_leave_time_wait(space, local->port, remote); /* the kernel let it be taken over */
+		berth_space_connect(space, local->port, remote, now_ns);
+	}
 }
 
 static void put_both(struct site *site, const struct berth_endpoint *local,
@@ -355,6 +364,20 @@ struct berth_space *knowledge_space(struct knowledge *knowledge, const struct be
 	return site->current;
 }
 
+unsigned knowledge_any_port(struct knowledge *knowledge)
+{
+	const struct port_sysctls *sysctls = &knowledge->sysctls;
+
+	for (int draw = 0; draw < 8; draw++) {
+		unsigned port = sysctls->first +
+				berth_random_below(&knowledge->random, sysctls->last - sysctls->first + 1);
+
+		if (!berth_port_set_contains(&sysctls->reserved, port))
+			return port;
+	}
+	return 0;
+}
+
 int knowledge_idle_ms(const struct knowledge *knowledge, uint64_t now_ns)
 {
 	if (knowledge->table.family != 0)
@@ -369,10 +392,14 @@ int knowledge_idle_ms(const struct knowledge *knowledge, uint64_t now_ns)
 int knowledge_open(struct knowledge *knowledge, enum berth_policy policy, uint64_t now_ns)
 {
 	static const struct berth_address any;
+	uint8_t key[BERTH_SEED_BYTES];
 	int error = port_sysctls_read(&knowledge->sysctls);
 
 	if (error)
 		return error;
+	if (!new_key(key))
+		return -ENOSYS;
+	berth_random_seed(&knowledge->random, key);
 	knowledge->policy = policy;
 	knowledge->sysctls_ns = now_ns;
 	knowledge->time_wait = new_pages(SEEN_TIME_WAITS * sizeof(knowledge->time_wait[0]));

@@ -43,6 +43,7 @@ struct knowledge {
 	struct site site[SITES];
 	enum berth_policy policy;
 	struct port_sysctls sysctls;
+	struct berth_random random;
 	struct socket_table table;
 	struct seen_time_wait *time_wait; /* room for all that a dump keeps */
 	unsigned time_wait_count;
@@ -59,6 +60,9 @@ int knowledge_open(struct knowledge *knowledge, enum berth_policy policy, uint64
 /* The space to pick from for a socket with this local address (any: 0.0.0.0, ::). NULL: none to be had. */
 struct berth_space *knowledge_space(struct knowledge *knowledge, const struct berth_address *local,
 				    uint64_t now_ns);
+
+/* Some port of the range that is not reserved, whatever is on it; 0 if every one that was drawn is reserved. */
+unsigned knowledge_any_port(struct knowledge *knowledge);
 
 /* The supervisor gave port to a connection, or to a socket without one (remote NULL). */
 void knowledge_took(struct knowledge *knowledge, const struct berth_endpoint *local,

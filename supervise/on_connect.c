@@ -29,6 +29,7 @@
 #include "supervise/supervisor.h"
 
 #define MOST_ATTEMPTS 8
+#define LOOKS_AROUND  8
 
 static_assert(WAY_FRESH + BERTH_SHARED == (int)WAY_SHARED && WAY_FRESH + BERTH_WAITING == (int)WAY_WAITING,
 	      "ways out and verdicts in the same order");
@@ -174,6 +175,31 @@ static void learn(struct attempt *attempt)
 		       &attempt->remote);
 }
 
+/* No port seems left. What is known may be out of date, and the connections of a program that opens and closes fast are
+ * in TIME_WAIT long before a dump shows it: some ports are looked up. The one that has waited longest of them, or one
+ * that is free after all. */
+static enum berth_verdict look_around(struct attempt *attempt, unsigned *ret_port)
+{
+	struct supervisor *supervisor = attempt->supervisor;
+	uint32_t least_ms = UINT32_MAX;
+	struct socket_entry entry;
+	int found;
+
+	for (int look = 0; look < LOOKS_AROUND && supervisor->lookups.netlink; look++) {
+		attempt->local.port = (uint16_t)knowledge_any_port(&supervisor->knowledge);
+		found = socket_table_find(&supervisor->lookups, &attempt->local, &attempt->remote, &entry);
+		if (found == -ENOENT && attempt->local.port != 0) {
+			*ret_port = attempt->local.port;
+			return BERTH_SHARED;
+		}
+		if (found == 0 && entry.state == SOCKET_TIME_WAIT && entry.remaining_ms < least_ms) {
+			*ret_port = attempt->local.port;
+			least_ms = entry.remaining_ms;
+		}
+	}
+	return least_ms < UINT32_MAX ? BERTH_WAITING : BERTH_EXHAUSTED;
+}
+
 /* Tries picks until one is not refused. -EADDRNOTAVAIL: none was found, *ret_way says why. */
 static int try_picks(struct attempt *attempt, enum way_out *ret_way)
 {
@@ -187,6 +213,8 @@ static int try_picks(struct attempt *attempt, enum way_out *ret_way)
 	*ret_way = WAY_GIVEN_UP;
 	for (int tries = 0; space && tries < MOST_ATTEMPTS && !attempt->stuck; tries++) {
 		verdict = berth_space_pick(space, &attempt->remote, supervisor->now_ns, &port);
+		if (verdict == BERTH_EXHAUSTED && supervisor->policy == BERTH_POLICY_BERTH)
+			verdict = look_around(attempt, &port);
 		if (!berth_verdict_has_port(verdict)) {
 			*ret_way = WAY_EXHAUSTED;
 			break;
