@@ -24,7 +24,7 @@ count_whole()
 
 count_marked() # lines of each()
 {
-	echo "$(grep -c '^ok ' "$1") $(grep -c '^FAILED ' "$1") $(grep -c '^SKIPPED ' "$1")"
+	echo "$(grep -c '^ok [^ ]' "$1") $(grep -c '^FAILED [^ ]' "$1") $(grep -c '^SKIPPED [^ ]' "$1")"
 }
 
 count_cmocka() # a program that crashed or ran no test counts as one failure
