@@ -150,7 +150,7 @@ kernel_facts()
 
 system_tests() # BERTH [ARGUMENT...]
 {
-	BERTH=$1 timeout -k 5 900 /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider "${@:2}" tests/system
+	BERTH=$1 timeout -k 5 900 /usr/bin/python3 -m pytest -q -rsfE --tb=short -p no:cacheprovider "${@:2}" tests/system
 }
 
 # The supervisor has no stderr, and if it dies its program runs on: what a sanitizer finds must go to a file.
