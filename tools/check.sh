@@ -56,7 +56,8 @@ stage()
 	local title=$1 counter=$2 passed failed skipped start=$SECONDS log
 
 	shift 2
-	log=$LOGS/$(printf %02d $((number += 1)))-${title//[^a-zA-Z0-9]/-}
+	number=$((number + 1))
+	log=$LOGS/$(printf %02d $number)-${title//[^a-zA-Z0-9]/-}
 	printf '%-58s' "$title"
 	"$@" >"$log" 2>&1 </dev/null
 	STATUS=$?
