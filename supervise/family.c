@@ -53,18 +53,6 @@ static int wait_status(const siginfo_t *info)
 	}
 }
 
-/* True if this was its end. */
-static bool tell_status(struct family *family, int status)
-{
-	front_tell(family, FRONT_STATUS, status);
-	if (WIFCONTINUED(status))
-		kill(family->front, SIGCONT); /* it stopped with the program */
-	if (!WIFEXITED(status) && !WIFSIGNALED(status))
-		return false;
-	family->shared->program = 0;
-	return true;
-}
-
 /* Otherwise we end as well, and the front, which waits for that, with us. */
 static void tell_if_staying(const struct family *family)
 {
@@ -74,18 +62,46 @@ static void tell_if_staying(const struct family *family)
 		front_tell(family, FRONT_STAYING, 0);
 }
 
-void program_reap(struct family *family)
+/* Whatever the front was doing with the program, it may be stopped; it is to wake up and do what the message says. If that is
+ * to stop again, the signal that wakes it must not come after the message; if it is to go on, it must (see the
+ * front's stop_with_program()). */
+static void tell_status(const struct family *family, const siginfo_t *info)
 {
-	const int states = WEXITED | WSTOPPED | WCONTINUED;
+	int status = wait_status(info);
+
+	if (WIFSTOPPED(status))
+		kill(family->front, SIGCONT);
+	front_tell(family, FRONT_STATUS, status);
+	if (!WIFSTOPPED(status))
+		kill(family->front, SIGCONT);
+}
+
+static void tell_stops(const struct family *family)
+{
 	siginfo_t info = { 0 };
 
-	while (waitid(P_ALL, 0, &info, states | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0) {
-		pid_t child = info.si_pid;
-		bool ended = child == family->shared->program && tell_status(family, wait_status(&info));
+	if (family->shared->program > 0 &&
+	    waitid(P_PID, (id_t)family->shared->program, &info, WSTOPPED | WCONTINUED | WNOHANG) == 0 &&
+	    info.si_pid != 0)
+		tell_status(family, &info);
+}
 
-		waitid(P_PID, (id_t)child, &info, states | WNOHANG);
+void program_reap(struct family *family)
+{
+	siginfo_t info = { 0 };
+
+	tell_stops(family);
+	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0) {
+		pid_t child = info.si_pid;
+		bool ended = child == family->shared->program;
+
 		if (ended)
+			tell_status(family, &info);
+		waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG);
+		if (ended) {
+			family->shared->program = 0;
 			tell_if_staying(family);
+		}
 		info.si_pid = 0;
 	}
 }

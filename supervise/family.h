@@ -32,7 +32,8 @@ struct family {
 	struct shared *shared;
 	int front_fd; /* to the front: SOCK_SEQPACKET, one struct front_message each */
 	pid_t front;
-	pid_t guardian; /* only the front knows */
+	pid_t guardian;	     /* only the front knows */
+	bool ignore_sigchld; /* the program is to */
 };
 
 /* The fixed descriptors of guardian and supervisor, once the program runs: all others are the supervisor's to

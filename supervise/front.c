@@ -14,6 +14,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "supervise/family.h"
@@ -52,23 +53,38 @@ static void set_mask(int how, int signal)
 	sigprocmask(how, &set, NULL);
 }
 
-/* Does to this process what the signal did to the program. */
-static void suffer(int signal_number)
-{
-	signal(signal_number, SIG_DFL);
-	set_mask(SIG_BLOCK, signal_number);
-	kill(getpid(), signal_number);
-	set_mask(SIG_UNBLOCK, signal_number);
-	set_mask(SIG_BLOCK, signal_number);
-}
-
 static int die_of(int signal_number)
 {
 	const struct rlimit no_core = { 0, 0 };
 
 	setrlimit(RLIMIT_CORE, &no_core); /* the program's own is enough */
-	suffer(signal_number);
+	signal(signal_number, SIG_DFL);
+	kill(getpid(), signal_number);
+	set_mask(SIG_UNBLOCK, signal_number);
 	return 128 + signal_number;
+}
+
+/* Stops as the program did, until it goes on. The stop signal is made pending first, blocked as all are: if the program goes
+ * on meanwhile, then either the message that says so is here already, or the SIGCONT that follows it takes the pending
+ * stop signal away (POSIX: generating SIGCONT discards pending stop signals). So no stop outlives the program's. */
+static void stop_with_program(const struct family *family, int signal_number)
+{
+	const struct timespec at_once = { 0 };
+	struct pollfd news = { .fd = family->front_fd, .events = POLLIN };
+	sigset_t set;
+
+	if (signal_number == SIGSTOP) /* which cannot be blocked */
+		signal_number = SIGTSTP;
+	signal(signal_number, SIG_DFL);
+	kill(getpid(), signal_number);
+	if (poll(&news, 1, 0) > 0) {
+		sigemptyset(&set);
+		sigaddset(&set, signal_number);
+		sigtimedwait(&set, NULL, &at_once);
+		return;
+	}
+	set_mask(SIG_UNBLOCK, signal_number);
+	set_mask(SIG_BLOCK, signal_number);
 }
 
 static void say_what_was_done(const struct family *family)
@@ -97,7 +113,7 @@ static void see_others_off(const struct family *family)
 static int mirror(const struct family *family, int status)
 {
 	if (WIFSTOPPED(status)) {
-		suffer(WSTOPSIG(status));
+		stop_with_program(family, WSTOPSIG(status));
 		return -1;
 	}
 	if (!WIFEXITED(status) && !WIFSIGNALED(status))
@@ -114,7 +130,10 @@ static void step_back(struct family *family, int *signal_fd, pid_t group)
 {
 	const int kept[] = { family->front_fd, *signal_fd };
 
-	setpgid(0, group); /* fails for a session leader, who then passes nothing on that the kernel sent */
+	/* It fails for a session leader, who then passes nothing on that the kernel sent. The init of a pid namespace
+	 * stays: it could not end as long as the group's number, which is another's pid, is in use by itself. */
+	if (getpid() != 1)
+		setpgid(0, group);
 	if (keep_descriptors(kept, 2, family->options->verbose ? 1 : 2)) {
 		family->front_fd = FRONT_FD;
 		*signal_fd = FRONT_FD + 1;
@@ -125,7 +144,7 @@ static void pass_on(const struct family *family, const struct signalfd_siginfo *
 {
 	int signal_number = (int)info->ssi_signo;
 	pid_t program = family->shared->program;
-	bool from_us = (pid_t)info->ssi_pid == group;
+	bool from_us = (pid_t)info->ssi_pid == group || (pid_t)info->ssi_pid == family->guardian;
 	bool from_terminal = info->ssi_code == SI_KERNEL && signal_number != SIGHUP;
 
 	if (program <= 0 || signal_number == SIGCHLD || from_us || from_terminal)
@@ -212,6 +231,8 @@ int supervise_run(const struct supervise_options *options, char *const argv[])
 
 	if (notification_supervised())
 		return run_nested(argv);
+	/* Ignored, as some parents leave it to us, it would leave no exit status to wait for. */
+	family.ignore_sigchld = signal(SIGCHLD, SIG_DFL) == SIG_IGN;
 	if (!family.shared || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ||
 	    (family.guardian = fork()) < 0) {
 		fprintf(stderr, "berth run: start: %s\n", strerror(errno));

@@ -32,6 +32,8 @@ _Noreturn static void program_main(struct family *family, int gate)
 	strncpy(message.step, step, sizeof(message.step) - 1);
 	if (write(gate, &message, sizeof(message)) != sizeof(message) || read(gate, &go, 1) != 1)
 		_exit(1);
+	if (family->ignore_sigchld)
+		signal(SIGCHLD, SIG_IGN);
 	execvp(family->argv[0], family->argv);
 	message.exec_errno = errno;
 	if (write(gate, &message, sizeof(message)) != sizeof(message))
