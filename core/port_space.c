@@ -90,6 +90,15 @@ static void queue_append(struct berth_space *space, unsigned port)
 	head->longer = (uint16_t)port;
 }
 
+/* A waiting port has been heard of: it starts to wait anew. */
+static void queue_again(struct berth_space *space, unsigned port)
+{
+	if (!berth_port_set_contains(&space->waiting, port))
+		return;
+	queue_remove(space, port);
+	queue_append(space, port);
+}
+
 /* Brings the sets in line with the numbers of port. */
 static void settle_port(struct berth_space *space, unsigned port)
 {
@@ -99,7 +108,11 @@ static void settle_port(struct berth_space *space, unsigned port)
 	bool waiting = usable && p->time_wait != 0 && p->live == 0 && p->holders == 0 && p->sharers == 0;
 
 	set_member(&space->busy, port, busy);
-	set_member(&space->fresh, port, usable && !busy);
+	if (usable && !busy)
+		berth_port_list_add(&space->fresh, port);
+	else
+		berth_port_list_remove(&space->fresh, port);
+	set_member(&space->unused, port, waiting || (usable && !busy));
 	set_member(&space->shareable, port, usable && busy && p->holders == 0);
 	if (waiting == berth_port_set_contains(&space->waiting, port))
 		return;
@@ -222,10 +235,7 @@ static void enter_time_wait(struct berth_space *space, const struct berth_tuple 
 		space->expiry_ns = berth_time_wait_next_expiry(space->time_wait);
 	space->port[port].time_wait++;
 	berth_destinations_put(space->destinations, &tuple->remote, port, BERTH_TIME_WAIT);
-	if (berth_port_set_contains(&space->waiting, port)) {
-		queue_remove(space, port);
-		queue_append(space, port);
-	}
+	queue_again(space, port);
 	settle_port(space, port);
 }
 
@@ -323,10 +333,13 @@ void berth_space_observe_time_wait(struct berth_space *space, unsigned port,
 	if (berth_destinations_state(space->destinations, destination, port) == BERTH_LIVE)
 		return;
 	slot = berth_time_wait_find(space->time_wait, &tuple);
-	if (slot != 0)
-		berth_time_wait_restart(space->time_wait, slot, entered_ns);
-	else
+	if (slot == 0) {
 		enter_time_wait(space, &tuple, entered_ns);
+		return;
+	}
+	berth_time_wait_restart(space->time_wait, slot, entered_ns);
+	berth_destinations_put(space->destinations, destination, port, BERTH_TIME_WAIT);
+	queue_again(space, port);
 }
 
 void berth_space_refuse(struct berth_space *space, unsigned port, const struct berth_endpoint *destination,
@@ -363,7 +376,7 @@ void berth_space_count(const struct berth_space *space, struct berth_space_count
 {
 	*ret_counts = (struct berth_space_counts){
 		.ports = berth_port_set_count(&space->usable),
-		.fresh = berth_port_set_count(&space->fresh),
+		.fresh = space->fresh.count,
 		.waiting = berth_port_set_count(&space->waiting),
 		.shareable = berth_port_set_count(&space->shareable),
 		.time_wait = berth_time_wait_count(space->time_wait),

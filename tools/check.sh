@@ -24,7 +24,7 @@ count_whole()
 
 count_marked() # lines of each()
 {
-	echo "$(grep -c '^ok ' "$1") $(grep -c '^FAILED ' "$1") $(grep -c '^SKIPPED ' "$1")"
+	echo "$(grep -c '^ok [^ ]' "$1") $(grep -c '^FAILED [^ ]' "$1") $(grep -c '^SKIPPED [^ ]' "$1")"
 }
 
 count_cmocka() # a program that crashed or ran no test counts as one failure
@@ -56,7 +56,8 @@ stage()
 	local title=$1 counter=$2 passed failed skipped start=$SECONDS log
 
 	shift 2
-	log=$LOGS/$(printf %02d $((number += 1)))-${title//[^a-zA-Z0-9]/-}
+	number=$((number + 1))
+	log=$LOGS/$(printf %02d $number)-${title//[^a-zA-Z0-9]/-}
 	printf '%-58s' "$title"
 	"$@" >"$log" 2>&1 </dev/null
 	STATUS=$?
@@ -150,7 +151,7 @@ kernel_facts()
 
 system_tests() # BERTH [ARGUMENT...]
 {
-	BERTH=$1 timeout -k 5 900 /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider "${@:2}" tests/system
+	BERTH=$1 timeout -k 5 900 /usr/bin/python3 -m pytest -q -rsfE --tb=short -p no:cacheprovider "${@:2}" tests/system
 }
 
 # The supervisor has no stderr, and if it dies its program runs on: what a sanitizer finds must go to a file.
