@@ -108,7 +108,11 @@ static void settle_port(struct berth_space *space, unsigned port)
 	bool waiting = usable && p->time_wait != 0 && p->live == 0 && p->holders == 0 && p->sharers == 0;
 
 	set_member(&space->busy, port, busy);
-	set_member(&space->fresh, port, usable && !busy);
+	if (usable && !busy)
+		berth_port_list_add(&space->fresh, port);
+	else
+		berth_port_list_remove(&space->fresh, port);
+	set_member(&space->unused, port, waiting || (usable && !busy));
 	set_member(&space->shareable, port, usable && busy && p->holders == 0);
 	if (waiting == berth_port_set_contains(&space->waiting, port))
 		return;
@@ -372,7 +376,7 @@ void berth_space_count(const struct berth_space *space, struct berth_space_count
 {
 	*ret_counts = (struct berth_space_counts){
 		.ports = berth_port_set_count(&space->usable),
-		.fresh = berth_port_set_count(&space->fresh),
+		.fresh = space->fresh.count,
 		.waiting = berth_port_set_count(&space->waiting),
 		.shareable = berth_port_set_count(&space->shareable),
 		.time_wait = berth_time_wait_count(space->time_wait),

@@ -8,7 +8,7 @@
  *
  * Memory	The caller's, zero-filled, aligned to 64 bytes, berth_space_size() of it, for as long as the
  *		space is used, and at one place. Nothing is allocated and nothing needs to be freed. About
- *		1.4 MB and what the limits say; of memory fresh from mmap only what is used is touched.
+ *		1.7 MB and what the limits say; of memory fresh from mmap only what is used is touched.
  * Time		Every now_ns is nanoseconds of one clock that never goes back (CLOCK_MONOTONIC); a smaller
  *		value than an earlier one is taken for the earlier one.
  * Threads	Not locked: one owner at a time. To share one address among threads, cores or hosts, cut it

@@ -159,7 +159,7 @@ static struct run random_run(uint64_t seed, unsigned steps, unsigned fault_step)
 		struct berth_endpoint endpoint = name(n);
 		enum berth_connection_state state = BERTH_NO_CONNECTION;
 
-		if (act < (run.step / 500 % 2 ? 7u : 3u))
+		if (act < (run.step / 500 % 2 ? 7u : 1u))
 			state = act % 2 ? BERTH_LIVE : BERTH_TIME_WAIT;
 		if (act == 9) {
 			find(&run, n);

@@ -532,6 +532,32 @@ static void test_forgotten(void **state)
 	assert_int_equal(counts.destinations, 0);
 }
 
+/* A collision tells the space what it had forgotten: the next pick goes elsewhere. */
+static void test_relearned(void **state)
+{
+	const struct berth_space_limits tight = { .destinations = 1, .bitmaps = 1, .time_wait = 100 };
+	struct berth_endpoint a = endpoint_of('a'), b = { berth_address_v4(7), 80 };
+	unsigned port;
+
+	(void)state;
+	space = make_space(&tight);
+	berth_space_set_range(space, BASE, BASE + 1, NULL);
+	assert_int_equal(berth_space_connect(space, BASE, &a, 0), BERTH_CONNECTED);
+	assert_true(berth_space_close(space, BASE, &a, 0));
+	assert_int_equal(berth_space_connect(space, BASE + 1, &b, 0), BERTH_CONNECTED);
+	for (unsigned i = 0; i < 20; i++) {
+		assert_int_equal(berth_space_pick(space, &a, 0, &port), BERTH_SHARED);
+		if (port == BASE)
+			break;
+	}
+	assert_int_equal(port, BASE);
+	assert_int_equal(berth_space_connect(space, port, &a, 0), BERTH_TIME_WAIT_COLLISION);
+	for (unsigned i = 0; i < 20; i++) {
+		assert_int_equal(berth_space_pick(space, &a, 0, &port), BERTH_SHARED);
+		assert_int_equal(port, BASE + 1);
+	}
+}
+
 static void test_clear(void **state)
 {
 	struct berth_endpoint a = endpoint_of('a');
@@ -635,11 +661,12 @@ static int release_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tables),	 cmocka_unit_test(test_ten_steps),
-		cmocka_unit_test(test_one_port), cmocka_unit_test(test_max_free_tw_tcbs),
-		cmocka_unit_test(test_capacity), cmocka_unit_test(test_forgotten),
-		cmocka_unit_test(test_clear),	 cmocka_unit_test(test_range_changes),
-		cmocka_unit_test(test_limits),	 cmocka_unit_test(test_names),
+		cmocka_unit_test(test_tables),	      cmocka_unit_test(test_ten_steps),
+		cmocka_unit_test(test_one_port),      cmocka_unit_test(test_max_free_tw_tcbs),
+		cmocka_unit_test(test_capacity),      cmocka_unit_test(test_forgotten),
+		cmocka_unit_test(test_relearned),     cmocka_unit_test(test_clear),
+		cmocka_unit_test(test_range_changes), cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests_name("port_space", tests, NULL, release_memory);

@@ -258,22 +258,22 @@ static void op_bind(struct slot *slot, const struct choice *choice)
 	       length, choice->c % 64, outcome(result));
 }
 
-/* bind to the port another slot has now: whether it may share it is the other one's SO_REUSEADDR's and its
- * own choice */
+/* bind to the address and port that another slot has: whether it may share them is a matter of SO_REUSEADDR and
+ * SO_REUSEPORT of both. Only within a family, as in the other one a third socket may have the port. */
 static void op_bind_like(struct slot *slot, const struct choice *choice)
 {
 	struct sockaddr_storage address;
 	struct slot *other = &slots[choice->other];
 	socklen_t length = sizeof(address);
-	unsigned port = 0;
 	int result;
 
-	if (slot->family == AF_UNIX || getsockname(other->fd, (struct sockaddr *)&address, &length) == 0)
-		port = slot->family == AF_UNIX || other->family == AF_UNIX ? 0 : port_in(&address);
-	length = inet_address(&address, slot->family, choice->a % 2 ? host_for(slot, 0) : WILDCARD, port);
+	if (slot->family == AF_UNIX || slot->family != other->family || other->fd < 0) {
+		printf("bind like %u, no pair -> ok\n", choice->other);
+		return;
+	}
+	getsockname(other->fd, (struct sockaddr *)&address, &length);
 	result = bind(slot->fd, (struct sockaddr *)&address, length);
-	printf("bind to the port of %u, %s %s -> %s\n", choice->other,
-	       choice->a % 2 ? "loopback" : "wildcard", port ? "set" : "0", outcome(result));
+	printf("bind like %u -> %s\n", choice->other, outcome(result));
 }
 
 /* Waits for the end of a connection that has begun; returns "ok" or its error. */

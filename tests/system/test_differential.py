@@ -7,6 +7,7 @@ tests/system/differential.c makes the calls. BERTH_SEEDS and BERTH_OPERATIONS ma
 
 import itertools
 import os
+import re
 import subprocess
 
 import pytest
@@ -32,20 +33,43 @@ def succeeded(outcome):
     return not any(word.startswith("E") and word.isupper() or word == "hangs" for word in ends)
 
 
+def concerns(line, slots, ports):
+    """Whether the operation is on one of these slots or explicit ports, or names one of these slots as the other."""
+    words = line.split()
+    if words[1] in slots or ports & set(words):
+        return True
+    other = re.search(r"(?:like|connect to) (\d+)\b", line)
+    return bool(other) and other.group(1) in slots
+
+
 def judge(stock, berth):
-    """Compares two logs line by line. Returns (worse, other): the pairs of lines where Berth failed and stock Linux
-    did not, and the pairs that differ in any other way."""
-    worse, other = [], []
+    """Compares two logs line by line. Returns three lists of pairs of lines: worse, where Berth failed and stock Linux
+    did not; other, which differ in what was seen or in how both failed; better, where only stock Linux failed.
+
+    Where Berth did better the two programs no longer have the same sockets: what follows on that slot, until it is made
+    anew, and on that explicit port is not compared."""
+    worse, other, better = [], [], []
+    slots, ports = set(), set()
     if len(stock) != len(berth):
         worse.append((f"{len(stock)} lines", f"{len(berth)} lines"))
     for line, (want, got) in enumerate(zip(stock, berth)):
-        if want == got:
-            continue
         (asked, wanted), (did, was) = want.split(" -> ", 1), got.split(" -> ", 1)
-        assert asked.split()[:3] == did.split()[:3], f"line {line}: not the same operation: {want!r}, {got!r}"
+        number, slot, operation = asked.split()[:3]
+        assert [number, slot, operation] == did.split()[:3], f"line {line}: another operation: {want!r}, {got!r}"
+        if operation in ("socket", "close"):
+            slots.discard(slot)
+        if want == got or concerns(want, slots, ports):
+            continue
         pair = (f"stock: {want}", f"berth: {got}")
-        (worse if succeeded(wanted) and not succeeded(was) else other).append(pair)
-    return worse, other
+        if succeeded(wanted) and not succeeded(was):
+            worse.append(pair)
+        elif succeeded(was) and not succeeded(wanted):
+            better.append(pair)
+            slots.add(slot)
+            ports |= {word for word in asked.split() if word.isdigit() and int(word) >= FIRST_PORT}
+        else:
+            other.append(pair)
+    return worse, other, better
 
 
 def run_alone(net, prefix, seed):
@@ -62,8 +86,10 @@ def run_at_once(net, prefix, seeds, directory):
 
 
 def report(seed, stock, berth):
-    """Asserts that nothing differs, and shows the first difference with what led to it on that socket."""
-    worse, other = judge(stock, berth)
+    """Asserts that Berth was never worse and that nothing else was seen, and shows the first difference with what led to
+    it on that socket. Doing better is no mistake, but if it were common, too little would have been compared."""
+    worse, other, better = judge(stock, berth)
+    assert len(better) <= len(stock) / 200, better[:5]
     if not worse and not other:
         return
     first = (worse or other)[0][1]
@@ -122,7 +148,7 @@ def test_eight_of_berth_at_once(net, stock_logs):
 def test_judge_finds_planted_faults(stock_logs):
     """Altered logs: a failed call, a changed name, a lost line, changed flags."""
     stock = stock_logs[0]
-    assert judge(stock, stock) == ([], [])
+    assert judge(stock, stock) == ([], [], [])
 
     def altered(old, new):
         line = next(i for i, text in enumerate(stock) if old in text)
@@ -135,3 +161,4 @@ def test_judge_finds_planted_faults(stock_logs):
     assert len(judge(stock, altered("port ephemeral", "port ephemeral-changed"))[1]) == 1
     assert len(judge(stock, altered("flags 0x2 ", "flags 0x802 "))[1]) == 1
     assert len(judge(stock, stock[:-1])[0]) == 1
+    assert len(judge(stock, altered("-> EADDRINUSE", "-> ok"))[2]) == 1

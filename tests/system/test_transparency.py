@@ -259,7 +259,7 @@ def terminal(net, prefix):
 
 
 def test_ctrl_c(terminal):
-    terminal.type("$BERTH sh -c 'echo be''gun; sleep 60'\n")
+    terminal.type("$BERTH sh -c 'echo be''gun; exec sleep 60'\n")
     terminal.expect("begun")
     terminal.type("\x03")
     terminal.expect("PROMPT ")
@@ -278,7 +278,7 @@ def test_ctrl_c_caught(terminal):
 def test_ctrl_backslash(terminal):
     terminal.type("ulimit -c 0\n")
     terminal.expect("PROMPT ")
-    terminal.type("$BERTH sh -c 'echo be''gun; sleep 60'\n")
+    terminal.type("$BERTH sh -c 'echo be''gun; exec sleep 60'\n")
     terminal.expect("begun")
     terminal.type("\x1c")
     terminal.expect("PROMPT ")
