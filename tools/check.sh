@@ -14,6 +14,7 @@ readonly JOBS
 all_passed=0 all_failed=0 all_skipped=0 number=0
 mkdir -p $LOGS
 rm -f $LOGS/*
+chmod 1777 $LOGS # some tests run as nobody
 
 # Counters. Each reads what the stage printed and prints "PASSED FAILED SKIPPED".
 
