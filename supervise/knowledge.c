@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
@@ -304,7 +303,7 @@ static void read_sysctls(struct knowledge *knowledge, uint64_t now_ns)
 	struct port_sysctls read;
 
 	knowledge->sysctls_ns = now_ns;
-	if (port_sysctls_read(&read) < 0 || memcmp(&read, &knowledge->sysctls, sizeof(read)) == 0)
+	if (port_sysctls_read(&read) < 0 || port_sysctls_equal(&read, &knowledge->sysctls))
 		return;
 	knowledge->sysctls = read;
 	for (unsigned i = 0; i < SITES && knowledge->site[i].current; i++) {
