@@ -278,7 +278,8 @@ static void begin_dump(struct knowledge *knowledge, uint64_t now_ns)
 		socket_table_close(&knowledge->table);
 }
 
-/* Without a table, or after a failed dump, the knowledge is what it was, and the kernel still judges each port. */
+/* Without a table, or after a failed dump, the knowledge is what it was, and the kernel still
+ * judges each port. */
 static void continue_dump(struct knowledge *knowledge)
 {
 	int status = socket_table_step(&knowledge->table, see_socket, knowledge);
