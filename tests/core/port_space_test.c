@@ -558,6 +558,33 @@ static void test_relearned(void **state)
 	}
 }
 
+/* A live connection was forgotten, its port picked for the same destination and refused. When it ends the
+ * space believes that it was there, and the port is not lost. */
+static void test_refused_by_oneself(void **state)
+{
+	const struct berth_space_limits tight = { .destinations = 1, .bitmaps = 1, .time_wait = 100 };
+	struct berth_endpoint a = endpoint_of('a'), b = { berth_address_v4(7), 80 };
+	struct berth_space_counts counts;
+
+	(void)state;
+	for (unsigned closes = 0; closes < 2; closes++) {
+		space = make_space(&tight);
+		berth_space_set_range(space, BASE, BASE, NULL);
+		assert_int_equal(berth_space_connect(space, BASE, &a, 0), BERTH_CONNECTED);
+		assert_int_equal(berth_space_connect(space, BASE, &b, 0), BERTH_CONNECTED);
+		berth_space_refuse(space, BASE, &a, 0);
+		assert_true(berth_space_release(space, BASE, &b));
+		if (closes)
+			assert_true(berth_space_close(space, BASE, &a, SECOND));
+		else
+			assert_true(berth_space_release(space, BASE, &a));
+		berth_space_count(space, &counts);
+		assert_int_equal(counts.time_wait, closes);
+		assert_int_equal(counts.waiting, closes);
+		assert_int_equal(counts.fresh, !closes);
+	}
+}
+
 static void test_clear(void **state)
 {
 	struct berth_endpoint a = endpoint_of('a');
@@ -661,12 +688,12 @@ static int release_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tables),	      cmocka_unit_test(test_ten_steps),
-		cmocka_unit_test(test_one_port),      cmocka_unit_test(test_max_free_tw_tcbs),
-		cmocka_unit_test(test_capacity),      cmocka_unit_test(test_forgotten),
-		cmocka_unit_test(test_relearned),     cmocka_unit_test(test_clear),
-		cmocka_unit_test(test_range_changes), cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_tables),	  cmocka_unit_test(test_ten_steps),
+		cmocka_unit_test(test_one_port),  cmocka_unit_test(test_max_free_tw_tcbs),
+		cmocka_unit_test(test_capacity),  cmocka_unit_test(test_forgotten),
+		cmocka_unit_test(test_relearned), cmocka_unit_test(test_refused_by_oneself),
+		cmocka_unit_test(test_clear),	  cmocka_unit_test(test_range_changes),
+		cmocka_unit_test(test_limits),	  cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests_name("port_space", tests, NULL, release_memory);
