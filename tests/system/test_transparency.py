@@ -62,8 +62,8 @@ def test_shell_sees_death_by_signal(net, prefix):
         (["run", "--mode=supervise", "--", "/etc/passwd"], 126, "/etc/passwd"),
         (["run", "--mode=supervise", "--", "/etc"], 126, "/etc"),
         (["run", "--mode=supervise", "--", ""], 127, ""),
-        (["run", "--mode=supervise", "--"], 2, "program"),
-        (["run"], 2, "program"),
+        (["run", "--mode=supervise", "--"], 2, "PROGRAM"),
+        (["run"], 2, "PROGRAM"),
         (["run", "--mode=nonsense", "--", "true"], 2, "nonsense"),
         (["run", "--nonsense", "true"], 2, "nonsense"),
         (["run", "--policy=nonsense", "true"], 2, "nonsense"),
@@ -292,7 +292,9 @@ def test_ctrl_z_and_fg(terminal):
     terminal.expect("Stopped")
     terminal.expect("PROMPT ")
     assert terminal.status() == 148
-    terminal.type("bg; jobs\n")
+    # in the background it reads the terminal, which stops it once more
+    terminal.type("bg; until jobs | grep Stopped; do sleep 0.02; done\n")
+    terminal.expect("Stopped  ")
     terminal.expect("PROMPT ")
     terminal.type("fg\n")
     time.sleep(0.3)
