@@ -204,7 +204,7 @@ static void bench_time_wait(void)
 				leave_all(table, now);
 			berth_time_wait_enter(table, &connection, now);
 		}
-		both[r] = (double)(now_ns() - start) / (MANY / ROUNDS);
+		both[r] = (double)(now_ns() - start) / ((double)MANY / ROUNDS);
 	}
 	report("TIME_WAIT, 10 million: one enters, one leaves", -1, both, "ns");
 }
