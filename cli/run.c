@@ -71,6 +71,6 @@ int command_run(int argc, char **argv)
 			return status;
 	}
 	if (optind == argc)
-		return usage_error("run", "no program given; 'berth run --help' shows how");
+		return usage_error("run", "no PROGRAM given; 'berth run --help' shows how");
 	return supervise_run(&options, argv + optind);
 }
