@@ -24,10 +24,12 @@ OPT      = -O2 -g
 CFLAGS   = -std=gnu11 $(OPT) $(WARN) -fPIC
 CPPFLAGS = -iquote . -D_GNU_SOURCE -DBERTH_VERSION='"$(VERSION)"' -MMD -MP
 LDFLAGS  =
+SOFLAGS  = -Wl,-z,defs
 LDLIBS   = -lseccomp -lmnl -ljansson
 ifdef SANITIZE
 CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
+SOFLAGS  = # the sanitizers' own functions are in the program
 endif
 
 # A line for each file made, or with V=1 the command.
@@ -55,7 +57,7 @@ $(BUILD)/libberth.a: $(CORE)
 $(BUILD)/libberth.so: $(CORE) core/libberth.map
 	$(call say,LD)
 	$(Q)$(CC) -shared $(LDFLAGS) -Wl,-soname,libberth.so.$(SOMAJOR) -Wl,--version-script=core/libberth.map \
-	    -Wl,-z,defs -o $@ $(CORE)
+	    $(SOFLAGS) -o $@ $(CORE)
 
 $(BUILD)/berth: $(PROGRAM) $(BUILD)/libberth.a
 	$(call say,LD)

@@ -51,7 +51,7 @@ struct show {
 };
 
 static const char help[] =
-	"usage: berth demo [--json]\n"
+	"Usage: berth demo [--json]\n"
 	"\n"
 	"Walks the ten steps and fills a range of 1000 ports, on this kernel with real sockets, without\n"
 	"and with Berth, in a private network namespace. Needs root or user namespaces.\n"
@@ -130,8 +130,8 @@ static int walk(struct show *show, enum demo_side side, bool reuse, unsigned lim
 
 static int show_walks(struct show *show)
 {
-	struct demo_walks walks;
-	struct demo_walk berth_reuse;
+	struct demo_walks walks = { 0 };
+	struct demo_walk berth_reuse = { 0 };
 	int err;
 
 	demo_table_progress(&show->table, " the ten steps ...");
@@ -321,7 +321,10 @@ static int run_show(bool json)
 		return failure("demo", "the limit on open files is too low: %u are needed (ulimit -n)",
 			       MIN_KEPT + SPARE_FILES);
 	uname(&system);
-	show.ipv6 = demo_stage_try(6) == 0;
+	err = demo_stage_try(6);
+	if (err < 0 && err != -EAFNOSUPPORT && err != -EADDRNOTAVAIL)
+		return no_stage(err);
+	show.ipv6 = err == 0;
 	show.deadline_us = demo_now_us() + TIME_LIMIT_US;
 	show.walks = json_array();
 	show.loads = json_array();

@@ -91,15 +91,15 @@ int demo_count_from_json(json_t *object, struct demo_count *ret_count)
 	struct demo_count count = { 0 };
 	int made, failed, outside;
 	json_int_t elapsed;
-	json_t *failures, *entry;
-	size_t i;
+	json_t *failures;
 
 	if (json_unpack(object, "{s:i, s:i, s:i, s:I, s:o}", "made", &made, "failed", &failed,
 			"outside_range", &outside, "elapsed_us", &elapsed, "failures", &failures) < 0 ||
 	    json_array_size(failures) > DEMO_FAILURE_KINDS)
 		return -EBADMSG;
-	json_array_foreach(failures, i,
-			   entry) if (failure_from_json(entry, &count.failure[i]) < 0) return -EBADMSG;
+	for (size_t i = 0; i < json_array_size(failures); i++)
+		if (failure_from_json(json_array_get(failures, i), &count.failure[i]) < 0)
+			return -EBADMSG;
 	count.made = (unsigned)made;
 	count.failed = (unsigned)failed;
 	count.outside_range = (unsigned)outside;

@@ -83,9 +83,9 @@ static struct step_cell said(enum paint paint, const char *text)
 	return step;
 }
 
-static struct step_cell port_cell(enum paint paint, unsigned port)
+static struct step_cell port_cell(unsigned port)
 {
-	struct step_cell step = { .paint = paint };
+	struct step_cell step = { .paint = PLAIN };
 
 	snprintf(step.text, sizeof(step.text), "%u", port);
 	return step;
@@ -109,7 +109,7 @@ static struct step_cell step_ok(const struct demo_walk *walk)
 
 static struct step_cell step_first_port(const struct demo_walk *walk)
 {
-	return port_cell(PLAIN, walk->first_port);
+	return port_cell(walk->first_port);
 }
 
 static struct step_cell step_waits(const struct demo_walk *walk)
@@ -119,7 +119,7 @@ static struct step_cell step_waits(const struct demo_walk *walk)
 
 static struct step_cell step_other(const struct demo_walk *walk)
 {
-	return walk->other_waits ? port_cell(PLAIN, walk->other_port) : said(PLAIN, "not seen");
+	return walk->other_waits ? port_cell(walk->other_port) : said(PLAIN, "not seen");
 }
 
 static struct step_cell step_asks_again(const struct demo_walk *walk)
@@ -129,9 +129,13 @@ static struct step_cell step_asks_again(const struct demo_walk *walk)
 
 static struct step_cell step_second_port(const struct demo_walk *walk)
 {
+	bool same = walk->second_port == walk->first_port;
+	struct step_cell step = { .paint = same ? BAD : GOOD };
+
 	if (failed_in(walk, DEMO_BIND))
 		return said(DIM, "-");
-	return port_cell(walk->second_port == walk->first_port ? BAD : GOOD, walk->second_port);
+	snprintf(step.text, sizeof(step.text), "%s, %u", same ? "yes" : "no", walk->second_port);
+	return step;
 }
 
 static struct step_cell step_connects(const struct demo_walk *walk)
@@ -156,7 +160,7 @@ static const struct {
 	{ " 4 it connects and sends", step_ok },
 	{ " 5 it closes first", step_ok },
 	{ " 6 the connection enters TIME_WAIT", step_waits },
-	{ "   (so did one to B, from the port", step_other },
+	{ "   (and one to B, from the other port)", step_other },
 	{ " 7 the program asks for any port again", step_asks_again },
 	{ " 8 it is given the same port", step_second_port },
 	{ " 9 it connects to A again", step_connects },
@@ -167,7 +171,8 @@ void demo_table_title(const struct demo_table *table, const char *kernel)
 {
 	char text[128];
 
-	snprintf(text, sizeof(text), " Linux %s, a private network namespace, real sockets\n\n", kernel);
+	snprintf(text, sizeof(text), " Linux %.*s, a private network namespace, real sockets\n\n",
+		 (int)strcspn(kernel, "-"), kernel);
 	cell(table, DIM, 0, text);
 }
 
@@ -203,8 +208,8 @@ static const char *divider(const struct demo_table *table)
 void demo_table_head(const struct demo_table *table)
 {
 	cell(table, BOLD, -40, " Connections made");
-	cell(table, BOLD, -17, "stock Linux");
-	fprintf(table->out, "%s  ", divider(table));
+	cell(table, BOLD, -18, "stock Linux");
+	fprintf(table->out, "%s ", divider(table));
 	cell(table, BOLD, 0, "Berth\n");
 	fprintf(table->out, "  %-31s%5s%7s%7s%5s %s%7s%7s%5s\n", "bind to port 0, then connect", "tried",
 		"IPv4 ", "IPv6 ", "us", divider(table), "IPv4 ", "IPv6 ", "us");

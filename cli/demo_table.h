@@ -43,6 +43,7 @@ void demo_table_start(struct demo_table *table, FILE *out);
 void demo_table_progress(const struct demo_table *table, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* kernel as uname says it; what the distribution added is left out. */
 void demo_table_title(const struct demo_table *table, const char *kernel);
 void demo_table_walks(const struct demo_table *table, const struct demo_walks *walks);
 void demo_table_head(const struct demo_table *table);

@@ -12,12 +12,12 @@
 static const char help[] =
 	"Usage: berth run [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
 	"Runs PROGRAM, and all it starts, with smart ports. The exit status is the program's own.\n\n"
-	"  --mode=auto|supervise   how calls are intercepted; auto takes the best mode there is (default auto)\n"
+	"  --mode=auto|supervise  how calls are intercepted; auto takes the best there is (default)\n"
 	"  --policy=berth|sp1|legacy\n"
-	"                          which port is given: Berth's rule, that of Windows Server 2003 SP1, or the one\n"
-	"                          before it (default berth)\n"
-	"  -v, --verbose           say on stderr how many ports were given, and of which rank, when PROGRAM has ended\n"
-	"  -h, --help              this text\n";
+	"                         which port is given: Berth's rule (default), that of Windows Server\n"
+	"                         2003 SP1, or the one before it\n"
+	"  -v, --verbose          say on stderr, when PROGRAM has ended, how its calls were answered\n"
+	"  -h, --help             this text\n";
 
 enum {
 	OPTION_MODE = 256,

@@ -4,7 +4,7 @@
  *
  * Theory of operation
  *
- * fresh is one select in a set that is kept ready. shared is a select in what is shareable less the
+ * fresh is one load from a list that is kept ready. shared is a select in what is shareable less the
  * destination's ports, exactly uniform in either form of a destination:
  *	few ports	select in shareable, stepping over the few;
  *	a bitmap	select in busy less the destination's (a part of busy), stepping over the busy ports that
@@ -252,7 +252,7 @@ static enum berth_verdict pick_berth(struct berth_space *space, const struct ber
 {
 	struct berth_destination_ports taken;
 
-	if (berth_port_set_pick(&space->fresh, &space->random, ret_port))
+	if (berth_port_list_pick(&space->fresh, &space->random, ret_port))
 		return BERTH_FRESH;
 	if (destination == NULL) {
 		if (berth_port_set_count(&space->waiting) != 0) {
@@ -273,7 +273,7 @@ static enum berth_verdict pick_berth(struct berth_space *space, const struct ber
 
 static enum berth_verdict pick_sp1(struct berth_space *space, unsigned *ret_port)
 {
-	if (berth_port_set_pick(&space->fresh, &space->random, ret_port))
+	if (berth_port_list_pick(&space->fresh, &space->random, ret_port))
 		return BERTH_FRESH;
 	/* With no fresh port left, every port that nobody uses is in TIME_WAIT. */
 	if (berth_port_set_pick(&space->waiting, &space->random, ret_port))
@@ -281,25 +281,13 @@ static enum berth_verdict pick_sp1(struct berth_space *space, unsigned *ret_port
 	return BERTH_EXHAUSTED;
 }
 
-/* The first port from from on that nobody uses. */
-static bool next_unused(const struct berth_space *space, unsigned from, unsigned *ret_port)
-{
-	unsigned fresh = BERTH_PORTS, waiting = BERTH_PORTS;
-
-	berth_port_set_next(&space->fresh, from, &fresh);
-	berth_port_set_next(&space->waiting, from, &waiting);
-	if (fresh == BERTH_PORTS && waiting == BERTH_PORTS)
-		return false;
-	*ret_port = fresh < waiting ? fresh : waiting;
-	return true;
-}
-
 static enum berth_verdict pick_legacy(struct berth_space *space, unsigned *ret_port)
 {
-	if (!next_unused(space, space->cursor, ret_port) && !next_unused(space, 1, ret_port))
+	if (!berth_port_set_next(&space->unused, space->cursor, ret_port) &&
+	    !berth_port_set_next(&space->unused, 1, ret_port))
 		return BERTH_EXHAUSTED;
 	space->cursor = *ret_port + 1;
-	return berth_port_set_contains(&space->fresh, *ret_port) ? BERTH_FRESH : BERTH_WAITING;
+	return berth_port_set_contains(&space->waiting, *ret_port) ? BERTH_WAITING : BERTH_FRESH;
 }
 
 static enum berth_verdict pick(struct berth_space *space, const struct berth_endpoint *destination,

@@ -90,6 +90,15 @@ static void queue_append(struct berth_space *space, unsigned port)
 	head->longer = (uint16_t)port;
 }
 
+/* A waiting port has been heard of: it starts to wait anew. */
+static void queue_again(struct berth_space *space, unsigned port)
+{
+	if (!berth_port_set_contains(&space->waiting, port))
+		return;
+	queue_remove(space, port);
+	queue_append(space, port);
+}
+
 /* Brings the sets in line with the numbers of port. */
 static void settle_port(struct berth_space *space, unsigned port)
 {
@@ -99,7 +108,11 @@ static void settle_port(struct berth_space *space, unsigned port)
 	bool waiting = usable && p->time_wait != 0 && p->live == 0 && p->holders == 0 && p->sharers == 0;
 
 	set_member(&space->busy, port, busy);
-	set_member(&space->fresh, port, usable && !busy);
+	if (usable && !busy)
+		berth_port_list_add(&space->fresh, port);
+	else
+		berth_port_list_remove(&space->fresh, port);
+	set_member(&space->unused, port, waiting || (usable && !busy));
 	set_member(&space->shareable, port, usable && busy && p->holders == 0);
 	if (waiting == berth_port_set_contains(&space->waiting, port))
 		return;
@@ -128,12 +141,22 @@ void berth_space_clear(struct berth_space *space)
 void berth_space_set_range(struct berth_space *space, unsigned first, unsigned last,
 			   const struct berth_port_set *reserved)
 {
+	unsigned from = first, to = last;
+
 	assert(first >= 1 && first <= last && last < BERTH_PORTS);
+	if (berth_port_set_count(&space->usable) != 0) {
+		unsigned lowest = berth_port_set_select(&space->usable, 0);
+		unsigned highest =
+			berth_port_set_select(&space->usable, berth_port_set_count(&space->usable) - 1);
+
+		from = lowest < from ? lowest : from;
+		to = highest > to ? highest : to;
+	}
 	memset(&space->usable, 0, sizeof(space->usable));
 	for (unsigned port = first; port <= last; port++)
 		if (reserved == NULL || !berth_port_set_contains(reserved, port))
 			berth_port_set_add(&space->usable, port);
-	for (unsigned port = 1; port < BERTH_PORTS; port++)
+	for (unsigned port = from; port <= to; port++)
 		settle_port(space, port);
 	space->cursor = first;
 }
@@ -222,10 +245,7 @@ static void enter_time_wait(struct berth_space *space, const struct berth_tuple 
 		space->expiry_ns = berth_time_wait_next_expiry(space->time_wait);
 	space->port[port].time_wait++;
 	berth_destinations_put(space->destinations, &tuple->remote, port, BERTH_TIME_WAIT);
-	if (berth_port_set_contains(&space->waiting, port)) {
-		queue_remove(space, port);
-		queue_append(space, port);
-	}
+	queue_again(space, port);
 	settle_port(space, port);
 }
 
@@ -276,39 +296,64 @@ enum berth_connect_verdict berth_space_connect(struct berth_space *space, unsign
 static bool take_live(struct berth_space *space, const struct berth_tuple *tuple)
 {
 	struct port *p = &space->port[tuple->local_port];
-	enum berth_connection_state state =
-		berth_destinations_state(space->destinations, &tuple->remote, tuple->local_port);
 
-	if (state == BERTH_TIME_WAIT || p->live == 0)
+	if (berth_destinations_state(space->destinations, &tuple->remote, tuple->local_port) != BERTH_LIVE &&
+	    (berth_destinations_forgotten(space->destinations) == 0 || p->live == 0))
 		return false;
-	if (state == BERTH_NO_CONNECTION) {
-		if (berth_destinations_forgotten(space->destinations) == 0 ||
-		    berth_time_wait_find(space->time_wait, tuple) != 0)
-			return false;
-	}
 	p->live--;
 	return true;
+}
+
+/* A live connection in TIME_WAIT: it was forgotten, its port was picked for the same destination, and
+ * refused. 0 if it is not, as nearly always. */
+static uint32_t find_mark(struct berth_space *space, const struct berth_tuple *tuple)
+{
+	if (berth_destinations_forgotten(space->destinations) == 0)
+		return 0;
+	return berth_time_wait_find(space->time_wait, tuple);
 }
 
 bool berth_space_release(struct berth_space *space, unsigned port, const struct berth_endpoint *destination)
 {
 	struct berth_tuple tuple = tuple_of(port, destination);
+	uint32_t mark;
 
 	if (!take_live(space, &tuple))
 		return false;
+	mark = find_mark(space, &tuple);
+	if (mark != 0) {
+		take_from_time_wait(space, mark);
+		return true;
+	}
 	berth_destinations_put(space->destinations, destination, port, BERTH_NO_CONNECTION);
 	settle_port(space, port);
 	return true;
+}
+
+/* The connection in slot starts its TIME_WAIT anew. */
+static void restart_time_wait(struct berth_space *space, uint32_t slot, const struct berth_tuple *tuple,
+			      uint64_t now_ns)
+{
+	berth_time_wait_restart(space->time_wait, slot, now_ns);
+	berth_destinations_put(space->destinations, &tuple->remote, tuple->local_port, BERTH_TIME_WAIT);
+	queue_again(space, tuple->local_port);
+	settle_port(space, tuple->local_port);
 }
 
 bool berth_space_close(struct berth_space *space, unsigned port, const struct berth_endpoint *destination,
 		       uint64_t now_ns)
 {
 	struct berth_tuple tuple = tuple_of(port, destination);
+	uint32_t mark;
 
 	berth_space_expire(space, now_ns);
 	if (!take_live(space, &tuple))
 		return false;
+	mark = find_mark(space, &tuple);
+	if (mark != 0) {
+		restart_time_wait(space, mark, &tuple, space->now_ns);
+		return true;
+	}
 	berth_destinations_put(space->destinations, destination, port, BERTH_NO_CONNECTION);
 	enter_time_wait(space, &tuple, space->now_ns);
 	return true;
@@ -324,7 +369,7 @@ void berth_space_observe_time_wait(struct berth_space *space, unsigned port,
 		return;
 	slot = berth_time_wait_find(space->time_wait, &tuple);
 	if (slot != 0)
-		berth_time_wait_restart(space->time_wait, slot, entered_ns);
+		restart_time_wait(space, slot, &tuple, entered_ns);
 	else
 		enter_time_wait(space, &tuple, entered_ns);
 }
@@ -363,7 +408,7 @@ void berth_space_count(const struct berth_space *space, struct berth_space_count
 {
 	*ret_counts = (struct berth_space_counts){
 		.ports = berth_port_set_count(&space->usable),
-		.fresh = berth_port_set_count(&space->fresh),
+		.fresh = space->fresh.count,
 		.waiting = berth_port_set_count(&space->waiting),
 		.shareable = berth_port_set_count(&space->shareable),
 		.time_wait = berth_time_wait_count(space->time_wait),

@@ -8,7 +8,7 @@
  *
  * Memory	The caller's, zero-filled, aligned to 64 bytes, berth_space_size() of it, for as long as the
  *		space is used, and at one place. Nothing is allocated and nothing needs to be freed. About
- *		1.4 MB and what the limits say; of memory fresh from mmap only what is used is touched.
+ *		1.7 MB and what the limits say; of memory fresh from mmap only what is used is touched.
  * Time		Every now_ns is nanoseconds of one clock that never goes back (CLOCK_MONOTONIC); a smaller
  *		value than an earlier one is taken for the earlier one.
  * Threads	Not locked: one owner at a time. To share one address among threads, cores or hosts, cut it
@@ -120,7 +120,7 @@ struct berth_space *berth_space_init(void *memory, size_t bytes, const struct be
 void berth_space_clear(struct berth_space *space);
 
 /* Gives ports first .. last except reserved (may be NULL; copied). 1 <= first <= last <= 65535.
- * What is on the ports stays. Cost: about 65,536 steps. */
+ * What is on the ports stays. Cost: proportional to the old and the new range together. */
 void berth_space_set_range(struct berth_space *space, unsigned first, unsigned last,
 			   const struct berth_port_set *reserved);
 
@@ -165,8 +165,8 @@ void berth_space_refuse(struct berth_space *space, unsigned port, const struct b
 			uint64_t now_ns);
 
 /* The connection is gone without TIME_WAIT (reset, or the peer closed first). False, and nothing changed,
- * if the space knows no such live connection. Once destinations had to be forgotten it can no longer tell
- * for sure: then it believes the caller as long as the port has any live connection. */
+ * if the space knows no such live connection. Once it had to forget destinations it cannot tell any more,
+ * and believes the caller as long as the port has any live connection at all. */
 bool berth_space_release(struct berth_space *space, unsigned port, const struct berth_endpoint *destination);
 
 /* The connection enters TIME_WAIT. False as for release. */

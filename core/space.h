@@ -7,6 +7,7 @@
 #ifndef BERTH_SPACE_H
 #define BERTH_SPACE_H
 
+#include "core/port_list.h"
 #include "core/port_space.h"
 
 /* Theory of operation
@@ -20,9 +21,10 @@
  *
  *	usable		in the range and not reserved
  *	busy		has anything on it (usable or not)
- *	fresh		usable, not busy
+ *	fresh		usable, not busy (a list: every pick begins here)
  *	shareable	usable, busy, no holder that does not share
  *	waiting		usable, in TIME_WAIT, no live connection, no holder
+ *	unused		fresh or waiting, in order, for policy legacy
  *
  * fresh and shareable are disjoint; waiting is a part of shareable; shareable and the ports of any
  * destination are parts of busy.
@@ -60,9 +62,10 @@ struct berth_space {
 	uint64_t evicted;
 	struct berth_port_set usable;
 	struct berth_port_set busy;
-	struct berth_port_set fresh;
 	struct berth_port_set shareable;
 	struct berth_port_set waiting;
+	struct berth_port_set unused;
+	struct berth_port_list fresh;
 	struct port port[BERTH_PORTS];
 };
 

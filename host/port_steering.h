@@ -26,12 +26,13 @@ struct socket_facts {
  * False, and *ret_facts untouched, for everything else. */
 bool socket_facts_read(int fd, struct socket_facts *ret_facts);
 
-/* True if the socket's handshake is over; then *ret_timestamps says whether both ends use timestamps (RFC 7323). */
+/* True if the socket's handshake is over; then *ret_timestamps says whether both ends use
+ * timestamps (RFC 7323). */
 bool socket_is_established(int fd, bool *ret_timestamps);
 
 /* Limits connect()'s own choice to [first, last]; 0, 0 lifts the limit. With first = last connect()
- * tries one port and keeps its atomic check of the 4-tuple. The kernel ignores, without a word, what lies
- * outside ip_local_port_range. 0 or negative errno (-ENOPROTOOPT before Linux 6.3). */
+ * tries one port and keeps its atomic check of the 4-tuple. The kernel ignores, without a word,
+ * what lies outside ip_local_port_range. 0 or negative errno (-ENOPROTOOPT before Linux 6.3). */
 int steer_local_port_range(int fd, unsigned first, unsigned last);
 
 /* IP_BIND_ADDRESS_NO_PORT and SO_REUSEADDR. 0 or negative errno. */

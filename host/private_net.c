@@ -40,7 +40,8 @@ static int enter_user_and_net(void)
 
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
 		return -errno;
-	/* Without CAP_SETGID outside, a gid map is only taken once setgroups() is off (user_namespaces(7)). */
+	/* Without CAP_SETGID outside, a gid map is only taken once setgroups() is off
+	 * (user_namespaces(7)). */
 	err = write_file("/proc/self/setgroups", "deny");
 	if (err == 0)
 		err = map_self("/proc/self/gid_map", gid);

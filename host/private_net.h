@@ -12,7 +12,8 @@
  * each call gives a fresh one.
  *
  * Without CAP_SYS_ADMIN a user namespace comes first, in which the caller keeps its user and group
- * (other groups become unusable) and which it cannot leave again. Capabilities there last until the next exec.
+ * (other groups become unusable) and which it cannot leave again. Capabilities there last until the
+ * next exec.
  *
  * 0, or a negative errno: -EPERM where neither is allowed, -ENOSPC or -EUSERS where the limits on
  * namespaces say so. A failure after the user namespace was entered leaves the caller inside it. */

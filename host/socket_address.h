@@ -19,7 +19,8 @@
 bool endpoint_from_sockaddr(const struct sockaddr_storage *address, size_t size,
 			    struct berth_endpoint *ret_endpoint);
 
-/* The endpoint as an address for a socket of that family (AF_INET only for an IPv4 endpoint). Its size. */
+/* The endpoint as an address for a socket of that family (AF_INET only for an IPv4 endpoint). Its
+ * size. */
 socklen_t sockaddr_from_endpoint(const struct berth_endpoint *endpoint, int family,
 				 struct sockaddr_storage *ret_address);
 

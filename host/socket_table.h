@@ -4,15 +4,15 @@
  *
  * Theory of operation
  *
- * A dump of 100,000 sockets takes the kernel and us 0.05-0.2 s, which is far too long to keep a caller
- * waiting. But the kernel writes a dump one buffer at a time, each when the one before has been
- * read, so a dump can be read in small pieces with other work in between: socket_table_step() reads
- * one. A small program in the request (struct inet_diag_bc_op) lets the kernel leave out whatever has a local
- * port outside the wanted range, so that a server's inbound connections, which all have the
- * server's own port, are walked over but never copied out.
+ * A dump of 100,000 sockets takes the kernel and us 0.05-0.2 s, which is far too long to keep a
+ * caller waiting. But the kernel writes a dump one buffer at a time, each when the one before has
+ * been read, so a dump can be read in small pieces with other work in between: socket_table_step()
+ * reads one. A small program in the request (struct inet_diag_bc_op) lets the kernel leave out
+ * whatever has a local port outside the wanted range, so that a server's inbound connections, which
+ * all have the server's own port, are walked over but never copied out.
  *
- * A dump is no snapshot: a socket that changes state while the dump is under way can be seen twice or
- * not at all. What is made from it is a hint.
+ * A dump is no snapshot: a socket that changes state while the dump is under way can be seen twice
+ * or not at all. What is made from it is a hint.
  */
 #ifndef BERTH_HOST_SOCKET_TABLE_H
 #define BERTH_HOST_SOCKET_TABLE_H
@@ -52,16 +52,18 @@ struct socket_table {
 int socket_table_open(struct socket_table *table);
 void socket_table_close(struct socket_table *table);
 
-/* Starts a dump of all sockets with a local port in [first, last], IPv4 and then IPv6. 0 or negative errno. */
+/* Starts a dump of all sockets with a local port in [first, last], IPv4 and then IPv6. 0 or
+ * negative errno. */
 int socket_table_dump(struct socket_table *table, unsigned first, unsigned last);
 
-/* Reads the next piece of the dump and calls back for each socket in it. 1: there is more; 0: the dump is
- * complete; negative errno: it failed, and the table is to be closed. May wait for the kernel to fill one buffer. */
+/* Reads the next piece of the dump and calls back for each socket in it. 1: there is more; 0: the
+ * dump is complete; negative errno: it failed, and the table is to be closed. May wait for the
+ * kernel to fill one buffer. */
 int socket_table_step(struct socket_table *table,
 		      void (*see)(void *context, const struct socket_entry *entry), void *context);
 
-/* Looks up one connection by its 4-tuple, at the cost of one hash look-up, and fills *ret_entry. 0, or negative errno: -ENOENT
- * where there is none. Not while a dump is under way on the same table. */
+/* Looks up one connection by its 4-tuple, at the cost of one hash look-up, and fills *ret_entry. 0,
+ * or negative errno: -ENOENT where there is none. Not while a dump is under way on the same table. */
 int socket_table_find(struct socket_table *table, const struct berth_endpoint *local,
 		      const struct berth_endpoint *remote, struct socket_entry *ret_entry);
 

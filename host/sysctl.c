@@ -57,12 +57,11 @@ static int read_reserved(struct berth_port_set *set)
 
 int port_sysctls_read(struct port_sysctls *ret_sysctls)
 {
-	struct port_sysctls read;
+	struct port_sysctls read = { 0 };
 	char text[64];
 	ssize_t length = read_file("/proc/sys/net/ipv4/ip_local_port_range", text, sizeof(text));
 	int error;
 
-	memset(&read, 0, sizeof(read)); /* padding as well: callers may compare by memcmp() */
 	if (length < 0)
 		return (int)length;
 	if (sscanf(text, "%u %u", &read.first, &read.last) != 2 || read.first > read.last ||
@@ -75,6 +74,13 @@ int port_sysctls_read(struct port_sysctls *ret_sysctls)
 	if (length < 0)
 		return (int)length;
 	read.timestamps = text[0] != '0';
-	memcpy(ret_sysctls, &read, sizeof(read));
+	*ret_sysctls = read;
 	return 0;
+}
+
+bool port_sysctls_equal(const struct port_sysctls *left, const struct port_sysctls *right)
+{
+	return left->first == right->first && left->last == right->last &&
+	       left->timestamps == right->timestamps &&
+	       memcmp(left->reserved.word, right->reserved.word, sizeof(left->reserved.word)) == 0;
 }

@@ -16,7 +16,9 @@ struct port_sysctls {
 	bool timestamps;		/* tcp_timestamps is not 0 */
 };
 
-/* 0 or negative errno; *ret_sysctls is whole, padding zeroed so that memcmp() compares two, or untouched. */
+/* 0 or negative errno; *ret_sysctls is whole or untouched. */
 int port_sysctls_read(struct port_sysctls *ret_sysctls);
+
+bool port_sysctls_equal(const struct port_sysctls *left, const struct port_sysctls *right);
 
 #endif

@@ -62,9 +62,9 @@ static void tell_if_staying(const struct family *family)
 		front_tell(family, FRONT_STAYING, 0);
 }
 
-/* Whatever the front was doing with the program, it may be stopped; it is to wake up and do what the message says. If that is
- * to stop again, the signal that wakes it must not come after the message; if it is to go on, it must (see the
- * front's stop_with_program()). */
+/* Whatever the front was doing with the program, it may be stopped; it is to wake up and do what
+ * the message says. If that is to stop again, the signal that wakes it must not come after the
+ * message; if it is to go on, it must (see the front's stop_with_program()). */
 static void tell_status(const struct family *family, const siginfo_t *info)
 {
 	int status = wait_status(info);

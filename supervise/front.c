@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The process that the shell knows. It stands for the program: what is sent to it is passed on, what becomes of
- * the program becomes of it.
+ * The process that the shell knows. It stands for the program: what is sent to it is passed on,
+ * what becomes of the program becomes of it.
  */
 #include <errno.h>
 #include <poll.h>
@@ -64,9 +64,10 @@ static int die_of(int signal_number)
 	return 128 + signal_number;
 }
 
-/* Stops as the program did, until it goes on. The stop signal is made pending first, blocked as all are: if the program goes
- * on meanwhile, then either the message that says so is here already, or the SIGCONT that follows it takes the pending
- * stop signal away (POSIX: generating SIGCONT discards pending stop signals). So no stop outlives the program's. */
+/* Stops as the program did, until it goes on. The stop signal is made pending first, blocked as all
+ * are: if the program goes on meanwhile, then either the message that says so is here already, or
+ * the SIGCONT that follows it takes the pending stop signal away (POSIX: generating SIGCONT
+ * discards pending stop signals). So no stop outlives the program's. */
 static void stop_with_program(const struct family *family, int signal_number)
 {
 	const struct timespec at_once = { 0 };
@@ -97,8 +98,8 @@ static void say_what_was_done(const struct family *family)
 	fputc('\n', stderr);
 }
 
-/* The program has ended, and its exit status is about to be ours. Whatever is Berth's goes first, unless it still serves
- * processes that the program left behind. */
+/* The program has ended, and its exit status is about to be ours. Whatever is Berth's goes first,
+ * unless it still serves processes that the program left behind. */
 static void see_others_off(const struct family *family)
 {
 	struct front_message message;
@@ -124,14 +125,16 @@ static int mirror(const struct family *family, int status)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : die_of(WTERMSIG(status));
 }
 
-/* The program runs. We leave its process group, so that what a terminal or kill(-group) sends to the group reaches
- * the program once, not twice; and its files, whose other ends are to see when the program closes them. */
+/* The program runs. We leave its process group, so that what a terminal or kill(-group) sends to
+ * the group reaches the program once, not twice; and its files, whose other ends are to see when
+ * the program closes them. */
 static void step_back(struct family *family, int *signal_fd, pid_t group)
 {
 	const int kept[] = { family->front_fd, *signal_fd };
 
-	/* It fails for a session leader, who then passes nothing on that the kernel sent. The init of a pid namespace
-	 * stays: it could not end as long as the group's number, which is another's pid, is in use by itself. */
+	/* It fails for a session leader, who then passes nothing on that the kernel sent. The init
+	 * of a pid namespace stays: it could not end as long as the group's number, which is
+	 * another's pid, is in use by itself. */
 	if (getpid() != 1)
 		setpgid(0, group);
 	if (keep_descriptors(kept, 2, family->options->verbose ? 1 : 2)) {
@@ -155,7 +158,8 @@ static void pass_on(const struct family *family, const struct signalfd_siginfo *
 		kill(program, signal_number);
 }
 
-/* Guardian and supervisor are both ending. We are the next subreaper above the program: its parent, once they have ended. */
+/* Guardian and supervisor are both ending. We are the next subreaper above the program: its parent,
+ * once they have ended. */
 static int wait_alone(const struct family *family)
 {
 	pid_t child;

@@ -19,14 +19,15 @@
 #include "supervise/notification.h"
 #include "supervise/shared.h"
 
-/* A fork that shares the descriptor table. The C library has no name for it; the flags are the first argument on every
- * architecture but s390. */
+/* A fork that shares the descriptor table. The C library has no name for it; the flags are the
+ * first argument on every architecture but s390. */
 static pid_t fork_sharing_descriptors(void)
 {
 	return (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
 }
 
-/* A socket whose bind the dead supervisor put off, and whose port is asked for now: the kernel chooses. */
+/* A socket whose bind the dead supervisor put off, and whose port is asked for now: the kernel
+ * chooses. */
 static void settle(struct shared *shared, int fd)
 {
 	uint64_t cookie = socket_cookie(fd);
@@ -64,8 +65,9 @@ static void answer_call(struct shared *shared, struct guest_cache *guests, const
 	notification_send(LISTENER_FD, call->id, &by_kernel);
 }
 
-/* The call that the supervisor died over. A connection that it has begun is the program's: a blocking connect()
- * goes on to wait for it, a non-blocking one is told EINPROGRESS, as it would have been. */
+/* The call that the supervisor died over. A connection that it has begun is the program's: a
+ * blocking connect() goes on to wait for it, a non-blocking one is told EINPROGRESS, as it would
+ * have been. */
 static void finish_open_call(struct shared *shared, struct guest_cache *guests)
 {
 	const struct answer in_progress = { .result = -EINPROGRESS };
@@ -96,7 +98,8 @@ static void take_over(struct family *family)
 		{ .events = POLLIN },
 	};
 
-	/* Copies of the program's sockets, which keep its connections from being closed, and what else was the supervisor's. */
+	/* Copies of the program's sockets, which keep its connections from being closed, and what
+	 * else was the supervisor's. */
 	finish_open_call(family->shared, &guests);
 	close_range(FIRST_FREE_FD, ~0u, 0);
 	guests = (struct guest_cache){ 0 };

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
@@ -279,7 +278,8 @@ static void begin_dump(struct knowledge *knowledge, uint64_t now_ns)
 		socket_table_close(&knowledge->table);
 }
 
-/* Without a table, or after a failed dump, the knowledge is what it was, and the kernel still judges each port. */
+/* Without a table, or after a failed dump, the knowledge is what it was, and the kernel still
+ * judges each port. */
 static void continue_dump(struct knowledge *knowledge)
 {
 	int status = socket_table_step(&knowledge->table, see_socket, knowledge);
@@ -304,7 +304,7 @@ static void read_sysctls(struct knowledge *knowledge, uint64_t now_ns)
 	struct port_sysctls read;
 
 	knowledge->sysctls_ns = now_ns;
-	if (port_sysctls_read(&read) < 0 || memcmp(&read, &knowledge->sysctls, sizeof(read)) == 0)
+	if (port_sysctls_read(&read) < 0 || port_sysctls_equal(&read, &knowledge->sysctls))
 		return;
 	knowledge->sysctls = read;
 	for (unsigned i = 0; i < SITES && knowledge->site[i].current; i++) {

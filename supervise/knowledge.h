@@ -4,18 +4,22 @@
  *
  * Theory of operation
  *
- * For each local address that is used there is a libberth port space, and one more for sockets bound to all
- * addresses, in which every socket of the host counts. Each exists twice: the current one is asked, and the next one is
- * being built from a dump of the kernel's socket table, a small piece at a time between two calls of the program. When the dump is
- * complete they change places. So nothing has to be told when a connection goes: it is missing in the next dump, and a record
- * of whatever kind is never older than one dump. What the supervisor itself does meanwhile is told to both.
+ * For each local address that is used there is a libberth port space, and one more for sockets
+ * bound to all addresses, in which every socket of the host counts. Each exists twice: the current
+ * one is asked, and the next one is being built from a dump of the kernel's socket table, a small
+ * piece at a time between two calls of the program. When the dump is complete they change places.
+ * So nothing has to be told when a connection goes: it is missing in the next dump, and a record of
+ * whatever kind is never older than one dump. What the supervisor itself does meanwhile is told to
+ * both.
  *
- * All of it is a hint. A port that looks free is refused by the kernel, is marked, and the next is tried; a port that
- * looks taken is missed until the next dump. A dump is made only after calls, and takes at most a twentieth of the time:
- * on a host with 100,000 connections one every few seconds, elsewhere four a second. The first call after a pause has one made
- * for it if that takes no more than 2 ms.
+ * All of it is a hint. A port that looks free is refused by the kernel, is marked, and the next is
+ * tried; a port that looks taken is missed until the next dump. A dump is made only after calls,
+ * and takes at most a twentieth of the time: on a host with 100,000 connections one every few
+ * seconds, elsewhere four a second. The first call after a pause has one made for it if that takes
+ * no more than 2 ms.
  *
- * Memory: SITES addresses, about 5 MB each of which untouched pages cost nothing. The address not used for longest makes room.
+ * Memory: SITES addresses, about 5 MB each of which untouched pages cost nothing. The address not
+ * used for longest makes room.
  */
 #ifndef BERTH_SUPERVISE_KNOWLEDGE_H
 #define BERTH_SUPERVISE_KNOWLEDGE_H
@@ -57,11 +61,13 @@ struct knowledge {
 /* 0 or negative errno. The struct is to be zero-filled. */
 int knowledge_open(struct knowledge *knowledge, enum berth_policy policy, uint64_t now_ns);
 
-/* The space to pick from for a socket with this local address (any: 0.0.0.0, ::). NULL: none to be had. */
+/* The space to pick from for a socket with this local address (any: 0.0.0.0, ::). NULL: none to be
+ * had. */
 struct berth_space *knowledge_space(struct knowledge *knowledge, const struct berth_address *local,
 				    uint64_t now_ns);
 
-/* Some port of the range that is not reserved, whatever is on it; 0 if every one that was drawn is reserved. */
+/* Some port of the range that is not reserved, whatever is on it; 0 if every one that was drawn is
+ * reserved. */
 unsigned knowledge_any_port(struct knowledge *knowledge);
 
 /* The supervisor gave port to a connection, or to a socket without one (remote NULL). */

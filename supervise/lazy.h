@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * The sockets whose bind to port 0 was put off: bound to an address, or to all, and still without a port.
+ * The sockets whose bind to port 0 was put off: bound to an address, or to all, and still without a
+ * port.
  *
  * Theory of operation
  *
- * A set of socket cookies (SO_COOKIE: unique for each socket, never used twice), in buckets of four found by
- * the cookie's low bits, as cookies are given out in sequence. A socket leaves when its port is settled; one that was closed
- * first is never seen again and leaves when its bucket is full and its turn comes. So memory is bounded, and a live
- * socket is lost only when 65,536 later ones were put off and neither used nor settled; for such a one
- * getsockname() says port 0, and everything else works. It lies in shared memory, so that the guardian can settle what the
+ * A set of socket cookies (SO_COOKIE: unique for each socket, never used twice), in buckets of four
+ * found by the cookie's low bits, as cookies are given out in sequence. A socket leaves when its
+ * port is settled; one that was closed first is never seen again and leaves when its bucket is full
+ * and its turn comes. So memory is bounded, and a live socket is lost only when 65,536 later ones
+ * were put off and neither used nor settled; for such a one getsockname() says port 0, and
+ * everything else works. It lies in shared memory, so that the guardian can settle what the
  * supervisor put off. The zero-filled table is valid and empty. One writer at a time.
  */
 #ifndef BERTH_SUPERVISE_LAZY_H

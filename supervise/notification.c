@@ -34,15 +34,16 @@ bool notification_supervised(void)
 	return syscall(SYS_getsockname, -1, NULL, (unsigned long)SUPERVISED_QUESTION) == 0;
 }
 
-/* The address length tells AF_UNIX apart, whose addresses have every length up to 110 but seldom these. */
+/* The address length tells AF_UNIX apart, whose addresses have every length up to 110 but seldom
+ * these. */
 static const struct scmp_arg_cmp address_lengths[] = {
 	{ 2, SCMP_CMP_MASKED_EQ, UINT32_MAX, sizeof(struct sockaddr_in) },
 	{ 2, SCMP_CMP_MASKED_EQ, UINT32_MAX, sizeof(struct sockaddr_in6) },
 	{ 2, SCMP_CMP_GT, sizeof(struct sockaddr_un), 0 },
 };
 
-/* Options that mean something else once a socket has a port: IPV6_V6ONLY is refused then, and the other two are too late
- * to touch the port that it has. */
+/* Options that mean something else once a socket has a port: IPV6_V6ONLY is refused then, and the
+ * other two are too late to touch the port that it has. */
 static const struct scmp_arg_cmp settling_options[][2] = {
 	{ { 1, SCMP_CMP_MASKED_EQ, UINT32_MAX, IPPROTO_IPV6 },
 	  { 2, SCMP_CMP_MASKED_EQ, UINT32_MAX, IPV6_V6ONLY } },
@@ -104,8 +105,9 @@ static int load_filter(const struct sock_fprog *program, unsigned long flags)
 	return listener < 0 ? -errno : listener;
 }
 
-/* libseccomp of Debian 12 cannot ask for WAIT_KILLABLE_RECV, so it builds the filter and we load it. Without the flag (before
- * Linux 5.19) a signal can interrupt a call that we have begun to answer, and it is notified again. */
+/* libseccomp of Debian 12 cannot ask for WAIT_KILLABLE_RECV, so it builds the filter and we load
+ * it. Without the flag (before Linux 5.19) a signal can interrupt a call that we have begun to
+ * answer, and it is notified again. */
 static int load_with_best_flags(const struct sock_fprog *program)
 {
 	const unsigned long listen = SECCOMP_FILTER_FLAG_NEW_LISTENER;

@@ -16,8 +16,9 @@ static int bind_port(struct guest_socket *socket, unsigned port)
 												     : 0;
 }
 
-/* To the kernel it is a bind to port 0 that happens to find this port, as the program asked for: a port bound by its
- * number would stay with the socket when its connection has ended (SOCK_BINDPORT_LOCK). */
+/* To the kernel it is a bind to port 0 that happens to find this port, as the program asked for: a
+ * port bound by its number would stay with the socket when its connection has ended
+ * (SOCK_BINDPORT_LOCK). */
 static int bind_fresh(struct supervisor *supervisor, struct guest_socket *socket, unsigned port)
 {
 	int error;
@@ -54,8 +55,9 @@ static int bind_picked(struct supervisor *supervisor, struct guest_socket *socke
 	return bind_used(socket, port);
 }
 
-/* The destination is still unknown and the port must be known now: fresh, waiting, shared. Where no pick holds, the kernel
- * chooses, as it would have chosen at bind(); where it finds none either, the socket stays without a port. */
+/* The destination is still unknown and the port must be known now: fresh, waiting, shared. Where no
+ * pick holds, the kernel chooses, as it would have chosen at bind(); where it finds none either,
+ * the socket stays without a port. */
 static void settle(struct supervisor *supervisor, struct guest_socket *socket)
 {
 	struct knowledge *knowledge = &supervisor->knowledge;

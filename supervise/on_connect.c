@@ -4,21 +4,23 @@
  *
  * Theory of operation
  *
- * The supervisor makes the connection itself, on its copy of the program's descriptor: only so does it hear at once, from
- * the kernel's own atomic check, that a port is taken, and can try the next. For that moment the socket is
- * non-blocking and its IP_LOCAL_PORT_RANGE is one port wide; both are put back before the program is
- * answered. A non-blocking connect() is answered with what came of it. A blocking one is let run: the kernel finds a
- * connection on its way, waits for it as it would have, and returns what becomes of it (__inet_stream_connect,
- * SS_CONNECTING), with the program's own timeouts and signals.
+ * The supervisor makes the connection itself, on its copy of the program's descriptor: only so does
+ * it hear at once, from the kernel's own atomic check, that a port is taken, and can try the next.
+ * For that moment the socket is non-blocking and its IP_LOCAL_PORT_RANGE is one port wide; both are
+ * put back before the program is answered. A non-blocking connect() is answered with what came of
+ * it. A blocking one is let run: the kernel finds a connection on its way, waits for it as it would
+ * have, and returns what becomes of it (__inet_stream_connect, SS_CONNECTING), with the program's
+ * own timeouts and signals.
  *
- * Picks come in the order of their rank. A connection in TIME_WAIT with this very destination is taken over by
- * the kernel itself if tcp_tw_reuse says so; an explicit bind of a sharing socket may take it over whenever the
- * connection used timestamps (RFC 6191; tcp_twsk_unique), but cannot be taken back, so it is done only where a
- * look-up has just shown the TIME_WAIT and timestamps are known to be in use. Where IP_LOCAL_PORT_RANGE is missing (before Linux 6.3)
- * an explicit bind is the way for all ranks, and a shared port is looked up first.
+ * Picks come in the order of their rank. A connection in TIME_WAIT with this very destination is
+ * taken over by the kernel itself if tcp_tw_reuse says so; an explicit bind of a sharing socket may
+ * take it over whenever the connection used timestamps (RFC 6191; tcp_twsk_unique), but cannot be
+ * taken back, so it is done only where a look-up has just shown the TIME_WAIT and timestamps are
+ * known to be in use. Where IP_LOCAL_PORT_RANGE is missing (before Linux 6.3) an explicit bind is
+ * the way for all ranks, and a shared port is looked up first.
  *
- * The socket gets SO_REUSEADDR, and keeps it: its TIME_WAIT inherits it, and only such a TIME_WAIT ever lets
- * another socket bind its port.
+ * The socket gets SO_REUSEADDR, and keeps it: its TIME_WAIT inherits it, and only such a TIME_WAIT
+ * ever lets another socket bind its port.
  */
 #include <assert.h>
 #include <errno.h>
@@ -123,7 +125,8 @@ static bool may_bind(const struct attempt *attempt, enum berth_verdict verdict)
 	return verdict == BERTH_SHARED ? found == -ENOENT : found == 0 && entry.state == SOCKET_TIME_WAIT;
 }
 
-/* Binds the source address and the port, and connects. -EADDRNOTAVAIL: the kernel refused one or the other. */
+/* Binds the source address and the port, and connects. -EADDRNOTAVAIL: the kernel refused one or
+ * the other. */
 static int connect_by_bind(struct attempt *attempt)
 {
 	struct sockaddr_storage address;
@@ -175,9 +178,9 @@ static void learn(struct attempt *attempt)
 		       &attempt->remote);
 }
 
-/* No port seems left. What is known may be out of date, and the connections of a program that opens and closes fast are
- * in TIME_WAIT long before a dump shows it: some ports are looked up. The one that has waited longest of them, or one
- * that is free after all. */
+/* No port seems left. What is known may be out of date, and the connections of a program that opens
+ * and closes fast are in TIME_WAIT long before a dump shows it: some ports are looked up. The one
+ * that has waited longest of them, or one that is free after all. */
 static enum berth_verdict look_around(struct attempt *attempt, unsigned *ret_port)
 {
 	struct supervisor *supervisor = attempt->supervisor;
@@ -270,7 +273,8 @@ static struct answer steer(struct attempt *attempt)
 	return answer_result(result);
 }
 
-/* A socket on which connect() was begun before. If that was us, and the program did not hear of it, it hears now. */
+/* A socket on which connect() was begun before. If that was us, and the program did not hear of it,
+ * it hears now. */
 static struct answer on_begun(struct supervisor *supervisor, int fd)
 {
 	bool unheard = supervisor->unheard != 0 && supervisor->unheard == socket_cookie(fd);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * What was learned of the hosts that the program connects to: the local address that the routing table gives
- * a connection to it, and whether it uses TCP timestamps.
+ * What was learned of the hosts that the program connects to: the local address that the routing
+ * table gives a connection to it, and whether it uses TCP timestamps.
  *
- * Whether timestamps are in use is known once a handshake is over: at once for a host reached in no time; otherwise the
- * connection is looked up again after some milliseconds, as we have no descriptor of it any more.
+ * Whether timestamps are in use is known once a handshake is over: at once for a host reached in no
+ * time; otherwise the connection is looked up again after some milliseconds, as we have no
+ * descriptor of it any more.
  *
- * A direct-mapped table: two hosts that meet in one place forget each other, and are learned again, at the cost
- * of a look-up. The zero-filled table is valid and empty.
+ * A direct-mapped table: two hosts that meet in one place forget each other, and are learned again,
+ * at the cost of a look-up. The zero-filled table is valid and empty.
  */
 #ifndef BERTH_SUPERVISE_PEERS_H
 #define BERTH_SUPERVISE_PEERS_H
@@ -36,8 +37,8 @@ struct peer {
 
 struct peer_table {
 	struct peer peer[PEERS];
-	/* A connection to a host whose timestamps are not known, which is looked at now and then until its handshake is
-	 * over: NULL, or looks > 0. */
+	/* A connection to a host whose timestamps are not known, which is looked at now and then
+	 * until its handshake is over: NULL, or looks > 0. */
 	struct peer *watched;
 	struct berth_endpoint watched_local, watched_remote;
 	unsigned looks; /* how often it will still be looked at */

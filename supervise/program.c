@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Starting the program: its process installs the filter upon itself, the supervisor takes a copy of the listener from
- * it (which shows at once whether it may trace it), prepares, and opens the gate to execve().
+ * Starting the program: its process installs the filter upon itself, the supervisor takes a copy of
+ * the listener from it (which shows at once whether it may trace it), prepares, and opens the gate
+ * to execve().
  */
 #include <errno.h>
 #include <signal.h>

@@ -21,8 +21,9 @@ struct answer {
 };
 
 /* The one call that is being answered, and what was done to the guest's socket and is still to be
- * undone. Each debt is written down before the deed and struck out after its undoing, so at whatever instant
- * the supervisor is killed, the guardian may undo all that stands here once more without harm. */
+ * undone. Each debt is written down before the deed and struck out after its undoing, so at
+ * whatever instant the supervisor is killed, the guardian may undo all that stands here once more
+ * without harm. */
 struct call_record {
 	/* The kernel writes it here itself when the call is received; id 0: none. */
 	struct seccomp_notif call;

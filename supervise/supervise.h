@@ -12,12 +12,13 @@
  *             program    and its children
  *
  * The supervisor is an ancestor of the program, since yama's ptrace_scope=1 (Ubuntu's default) lets
- * only an ancestor read a program's memory and copy its descriptors; it is also the "subreaper", so that
- * a daemon that lost its parents stays its descendant. It cannot be the pid the shell knows, or its death would
- * look like the program's; so there is a front. And the kernel fails every intercepted call with ENOSYS, for
- * the rest of the program's life, once nobody holds the listener; so there is a guardian. The guardian shares the
- * supervisor's descriptor table (clone(CLONE_FILES)), and a page of memory in which the supervisor writes down
- * what it is doing to whose socket: after a kill -9 it can put right the one call that was under way.
+ * only an ancestor read a program's memory and copy its descriptors; it is also the "subreaper", so
+ * that a daemon that lost its parents stays its descendant. It cannot be the pid the shell knows,
+ * or its death would look like the program's; so there is a front. And the kernel fails every
+ * intercepted call with ENOSYS, for the rest of the program's life, once nobody holds the listener;
+ * so there is a guardian. The guardian shares the supervisor's descriptor table
+ * (clone(CLONE_FILES)), and a page of memory in which the supervisor writes down what it is doing
+ * to whose socket: after a kill -9 it can put right the one call that was under way.
  *
  * All of it goes when the last process of the program goes: the listener then reports POLLHUP.
  */
@@ -33,10 +34,10 @@ struct supervise_options {
 	bool verbose; /* say on stderr what was done, when the program has ended */
 };
 
-/* Runs argv[0], found through PATH, with smart ports, and returns the exit status to end with: the program's
- * own; 127 if there is no such program, 126 if it cannot be executed, 1 if it could not be supervised (said on
- * stderr in one line; the program was then not started). If a signal ended the program, it ends the caller as well.
- * The caller is to have one thread. */
+/* Runs argv[0], found through PATH, with smart ports, and returns the exit status to end with: the
+ * program's own; 127 if there is no such program, 126 if it cannot be executed, 1 if it could not
+ * be supervised (said on stderr in one line; the program was then not started). If a signal ended
+ * the program, it ends the caller as well. The caller is to have one thread. */
 int supervise_run(const struct supervise_options *options, char *const argv[]);
 
 #endif

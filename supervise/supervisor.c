@@ -51,8 +51,8 @@ static struct answer dispatch(struct supervisor *supervisor, const struct seccom
 	}
 }
 
-/* The kernel writes the call into the shared record itself, so there is no moment at which the supervisor
- * has a call that the guardian would not know of. */
+/* The kernel writes the call into the shared record itself, so there is no moment at which the
+ * supervisor has a call that the guardian would not know of. */
 static void serve_call(struct supervisor *supervisor)
 {
 	struct call_record *record = &supervisor->shared->record;
@@ -117,7 +117,8 @@ static void run(struct supervisor *supervisor, int child_fd)
 	}
 }
 
-/* From here on signals go to the program only: we leave its process group, and block what is sent to us. */
+/* From here on signals go to the program only: we leave its process group, and block what is sent
+ * to us. */
 static int become_deaf(void)
 {
 	sigset_t set;

@@ -26,8 +26,9 @@ struct supervisor {
 	struct socket_table lookups; /* apart from the knowledge's, which may be in the middle of a dump */
 	struct peer_table peers;
 	bool has_port_range; /* IP_LOCAL_PORT_RANGE: Linux 6.3 */
-	/* The cookie of a socket whose connect() was begun for it, but whose program did not hear the answer, because a
-	 * signal interrupted the call; it will call again. 0: none. Cannot happen since Linux 5.19. */
+	/* The cookie of a socket whose connect() was begun for it, but whose program did not hear
+	 * the answer, because a signal interrupted the call; it will call again. 0: none. Cannot
+	 * happen since Linux 5.19. */
 	uint64_t unheard;
 };
 
@@ -56,16 +57,18 @@ struct guest_socket {
 	struct berth_endpoint local;
 };
 
-/* Takes a copy of the socket in the call's first argument. False if it is nothing that may be steered: *ret_way says why. */
+/* Takes a copy of the socket in the call's first argument. False if it is nothing that may be
+ * steered: *ret_way says why. */
 bool take_socket(struct supervisor *supervisor, const struct seccomp_notif *call,
 		 struct guest_socket *ret_socket, enum way_out *ret_way);
 
-/* Reads the address in the call's second and third argument. False if there is none or it is of no use to us. */
+/* Reads the address in the call's second and third argument. False if there is none or it is of no
+ * use to us. */
 bool read_address(const struct seccomp_notif *call, struct sockaddr_storage *ret_address, size_t *ret_size,
 		  struct berth_endpoint *ret_endpoint);
 
-/* The same for a call that the kernel may only see with the socket's port settled: listen(), and whatever else
- * would show that it was put off. */
+/* The same for a call that the kernel may only see with the socket's port settled: listen(), and
+ * whatever else would show that it was put off. */
 struct answer settle_first(struct supervisor *supervisor, const struct seccomp_notif *call);
 
 /* The calls. Whatever they have done to the guest's socket stands in the call record. */

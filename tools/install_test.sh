@@ -37,7 +37,8 @@ expect "berth --version" "berth $version" "$("$root/usr/bin/berth" --version)"
 # What the header declares is what the library exports. Inline functions are the header's own.
 gcc -x c -fsyntax-only -aux-info "$root/prototypes" "$root/usr/include/berth.h"
 declared=$(sed -nE 's|.*/berth\.h:.*\*/ extern [^(]*\b(berth_\w+) \(.*|\1|p' "$root/prototypes" | LC_ALL=C sort -u)
-expect "exports" "$declared" "$(nm -D --defined-only "$lib/libberth.so" | awk '$2 == "T" { print $3 }' | LC_ALL=C sort)"
+expect "exports" "$declared" "$(nm -D --defined-only "$lib/libberth.so" | awk '$2 == "T" { sub(/@.*/, "", $3); print $3 }' |
+	LC_ALL=C sort)"
 
 # try NAME LIBRARIES COMPILER...: builds the program outside and runs it.
 try()

@@ -24,7 +24,7 @@ static int count_in_dump(uint32_t states, unsigned port)
 	if (!netlink || mnl_socket_bind(netlink, 0, MNL_SOCKET_AUTOPID) ||
 	    mnl_socket_sendto(netlink, header, header->nlmsg_len) < 0)
 		fact_cannot_ask("sock_diag");
-	while ((length = mnl_socket_recvfrom(netlink, buffer, sizeof(buffer))) > 0) {
+	while ((length = (int)mnl_socket_recvfrom(netlink, buffer, sizeof(buffer))) > 0) {
 		for (header = (void *)buffer; mnl_nlmsg_ok(header, length);
 		     header = mnl_nlmsg_next(header, &length)) {
 			struct inet_diag_msg *message = mnl_nlmsg_get_payload(header);

@@ -28,7 +28,7 @@ static inline int notify_install(void)
 	struct sock_fprog program = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
 
 	MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
-	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
 }
 
 /* Waits up to 5 s for a notification; false if none came. */
@@ -70,7 +70,7 @@ static inline pid_t notify_start_caller(int calls, long wanted, int *ret_listene
 	close(numbers[1]);
 	if (listener < 0)
 		fact_cannot_ask("SECCOMP_FILTER_FLAG_NEW_LISTENER");
-	*ret_listener = syscall(SYS_pidfd_getfd, MUST(syscall(SYS_pidfd_open, pid, 0)), listener, 0);
+	*ret_listener = (int)syscall(SYS_pidfd_getfd, MUST(syscall(SYS_pidfd_open, pid, 0)), listener, 0);
 	if (*ret_listener < 0)
 		fact_cannot_ask("pidfd_getfd");
 	return pid;

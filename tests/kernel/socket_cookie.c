@@ -39,7 +39,7 @@ int main(void)
 	fd = fact_socket();
 	copy = MUST(dup(fd));
 	FACT(cookie(copy) == cookie(fd), "a duplicate has the same cookie");
-	copy = syscall(SYS_pidfd_getfd, MUST(syscall(SYS_pidfd_open, getpid(), 0)), fd, 0);
+	copy = (int)syscall(SYS_pidfd_getfd, MUST(syscall(SYS_pidfd_open, getpid(), 0)), fd, 0);
 	if (copy < 0)
 		fact_cannot_ask("pidfd_getfd");
 	FACT(cookie(copy) == cookie(fd), "so has a copy by pidfd_getfd");

@@ -31,25 +31,39 @@ static int errno_by_name(const char *name)
 	return 0;
 }
 
+/* WHAT, the call, and the arguments that are denied. */
+static const struct denial {
+	const char *what;
+	int call;
+	unsigned arguments;
+	struct scmp_arg_cmp argument[2];
+} denials[] = {
+	{ "port-range",
+	  SCMP_SYS(setsockopt),
+	  2,
+	  { { 1, SCMP_CMP_EQ, SOL_IP, 0 }, { 2, SCMP_CMP_EQ, IP_LOCAL_PORT_RANGE, 0 } } },
+	{ "port-range",
+	  SCMP_SYS(getsockopt),
+	  2,
+	  { { 1, SCMP_CMP_EQ, SOL_IP, 0 }, { 2, SCMP_CMP_EQ, IP_LOCAL_PORT_RANGE, 0 } } },
+	{ "listener",
+	  SCMP_SYS(seccomp),
+	  1,
+	  { { 1, SCMP_CMP_MASKED_EQ, SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_FILTER_FLAG_NEW_LISTENER } } },
+	{ "seccomp", SCMP_SYS(seccomp), 0, { { 0 } } },
+	{ "pidfd-getfd", SCMP_SYS(pidfd_getfd), 0, { { 0 } } },
+	{ "sock-diag", SCMP_SYS(socket), 1, { { 0, SCMP_CMP_EQ, AF_NETLINK, 0 } } },
+};
+
 static int add_rules(scmp_filter_ctx filter, const char *what, unsigned action)
 {
-	if (strcmp(what, "port-range") == 0)
-		return seccomp_rule_add(filter, action, SCMP_SYS(setsockopt), 2, SCMP_A1(SCMP_CMP_EQ, SOL_IP),
-					SCMP_A2(SCMP_CMP_EQ, IP_LOCAL_PORT_RANGE)) ||
-		       seccomp_rule_add(filter, action, SCMP_SYS(getsockopt), 2, SCMP_A1(SCMP_CMP_EQ, SOL_IP),
-					SCMP_A2(SCMP_CMP_EQ, IP_LOCAL_PORT_RANGE));
-	if (strcmp(what, "listener") == 0)
-		return seccomp_rule_add(filter, action, SCMP_SYS(seccomp), 1,
-					SCMP_A1(SCMP_CMP_MASKED_EQ, SECCOMP_FILTER_FLAG_NEW_LISTENER,
-						SECCOMP_FILTER_FLAG_NEW_LISTENER));
-	if (strcmp(what, "seccomp") == 0)
-		return seccomp_rule_add(filter, action, SCMP_SYS(seccomp), 0);
-	if (strcmp(what, "pidfd-getfd") == 0)
-		return seccomp_rule_add(filter, action, SCMP_SYS(pidfd_getfd), 0);
-	if (strcmp(what, "sock-diag") == 0)
-		return seccomp_rule_add(filter, action, SCMP_SYS(socket), 1,
-					SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
-	return -1;
+	int error = -1;
+
+	for (size_t i = 0; i < sizeof(denials) / sizeof(denials[0]); i++)
+		if (strcmp(what, denials[i].what) == 0)
+			error = seccomp_rule_add_array(filter, action, denials[i].call, denials[i].arguments,
+						       denials[i].argument);
+	return error;
 }
 
 int main(int argc, char **argv)

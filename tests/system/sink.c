@@ -92,7 +92,7 @@ int main(int argc, char **argv)
 		int found = epoll_wait(events, ready, 256, -1);
 
 		for (int i = 0; i < found; i++) {
-			int fd = (uint32_t)ready[i].data.u64;
+			int fd = (int)(uint32_t)ready[i].data.u64;
 
 			if (ready[i].data.u64 >> 32)
 				accept_some(fd);

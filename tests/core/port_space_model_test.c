@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A port space against a model that keeps every fact in plain arrays and looks at all of them each time.
+ */
+#include "core/port_space.h"
+#include "tests/core/test.h"
+
+#define BASE	 40000u
+#define PORTS	 64u /* that are used at all; the range is a part of them */
+#define NAMES	 7u  /* destinations; the last is "nobody", to whom ports are refused */
+#define NOBODY	 (NAMES - 1)
+#define CAPACITY 90u
+#define SECOND	 1000000000ull
+#define TICK_NS	 10000000ull
+#define NO_PORT	 UINT32_MAX
+
+struct connection {
+	enum berth_connection_state state;
+	uint64_t entered; /* in TIME_WAIT, whole ticks */
+	uint64_t order;	  /* of entering */
+};
+
+struct model {
+	struct connection at[PORTS][NAMES];
+	uint32_t holders[PORTS], sharers[PORTS];
+	bool usable[PORTS];
+	bool was_waiting[PORTS];
+	uint64_t alone_since[PORTS]; /* order */
+	uint64_t order, now_ns, newest, delay_ns;
+	uint32_t max_tcbs;
+	enum berth_policy policy;
+	unsigned cursor;
+};
+
+static void *memory;
+static struct berth_space *space;
+static struct model model;
+
+static const struct berth_space_limits limits = { NAMES, NAMES, CAPACITY, true };
+
+static struct berth_endpoint name(unsigned n)
+{
+	struct berth_endpoint endpoint = { berth_address_v4(0x0a000000 + n), 443 };
+
+	if (n == NOBODY)
+		return (struct berth_endpoint){ berth_address_v4(0), 0 };
+	if (n % 2)
+		endpoint.address.bytes[0] = 0xfd;
+	return endpoint;
+}
+
+static unsigned count_state(unsigned i, enum berth_connection_state state)
+{
+	unsigned count = 0;
+
+	for (unsigned n = 0; n < NAMES; n++)
+		count += model.at[i][n].state == state;
+	return count;
+}
+
+static bool is_busy(unsigned i)
+{
+	return count_state(i, BERTH_NO_CONNECTION) != NAMES || model.holders[i] != 0 || model.sharers[i] != 0;
+}
+
+static bool is_fresh(unsigned i)
+{
+	return model.usable[i] && !is_busy(i);
+}
+
+static bool is_shareable(unsigned i)
+{
+	return model.usable[i] && is_busy(i) && model.holders[i] == 0;
+}
+
+static bool is_waiting(unsigned i)
+{
+	return model.usable[i] && count_state(i, BERTH_TIME_WAIT) != 0 && count_state(i, BERTH_LIVE) == 0 &&
+	       model.holders[i] == 0 && model.sharers[i] == 0;
+}
+
+/* After every change: who has just become a waiting port. */
+static void notice_waiting(void)
+{
+	for (unsigned i = 0; i < PORTS; i++) {
+		if (is_waiting(i) && !model.was_waiting[i])
+			model.alone_since[i] = ++model.order;
+		model.was_waiting[i] = is_waiting(i);
+	}
+}
+
+static struct connection *model_oldest(unsigned *ret_port, unsigned *ret_name, uint64_t after)
+{
+	struct connection *oldest = NULL;
+
+	for (unsigned i = 0; i < PORTS; i++) {
+		for (unsigned n = 0; n < NAMES; n++) {
+			struct connection *c = &model.at[i][n];
+
+			if (c->state != BERTH_TIME_WAIT || c->order <= after ||
+			    (oldest && c->order > oldest->order))
+				continue;
+			oldest = c;
+			*ret_port = i;
+			*ret_name = n;
+		}
+	}
+	return oldest;
+}
+
+static unsigned time_wait_count(void)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < PORTS; i++)
+		count += count_state(i, BERTH_TIME_WAIT);
+	return count;
+}
+
+static void model_expire(void)
+{
+	struct connection *oldest;
+	unsigned i, n;
+
+	while ((oldest = model_oldest(&i, &n, 0)) != NULL &&
+	       oldest->entered + model.delay_ns <= model.now_ns) {
+		oldest->state = BERTH_NO_CONNECTION;
+		notice_waiting();
+	}
+}
+
+static void model_evict_to(uint32_t count)
+{
+	unsigned i, n;
+
+	while (time_wait_count() > count) {
+		model_oldest(&i, &n, 0)->state = BERTH_NO_CONNECTION;
+		notice_waiting();
+	}
+}
+
+/* The connection, which is not live, enters TIME_WAIT or starts it anew. */
+static void model_enter(unsigned i, unsigned n, uint64_t entered_ns)
+{
+	struct connection *c = &model.at[i][n];
+	uint64_t tick = (entered_ns + TICK_NS - 1) / TICK_NS * TICK_NS;
+
+	if (c->state != BERTH_TIME_WAIT) {
+		if (model.max_tcbs == 0)
+			return;
+		model_evict_to(model.max_tcbs - 1);
+	}
+	if (tick > model.newest)
+		model.newest = tick;
+	c->state = BERTH_TIME_WAIT;
+	c->entered = model.newest;
+	c->order = ++model.order;
+	model.alone_since[i] = ++model.order;
+}
+
+/* The only port that legacy may give. */
+static unsigned legacy_port(void)
+{
+	for (unsigned step = 0; step < 2; step++)
+		for (unsigned i = 0; i < PORTS; i++)
+			if ((is_fresh(i) || is_waiting(i)) && (step == 1 || BASE + i >= model.cursor))
+				return i;
+	return NO_PORT;
+}
+
+static unsigned longest_alone(void)
+{
+	unsigned longest = NO_PORT;
+
+	for (unsigned i = 0; i < PORTS; i++)
+		if (is_waiting(i) &&
+		    (longest == NO_PORT || model.alone_since[i] < model.alone_since[longest]))
+			longest = i;
+	return longest;
+}
+
+/* The only port that rank waiting may give towards n, or NO_PORT if it may be one of several: exact among the
+ * 16 oldest connections, and among 16 ports. */
+static unsigned oldest_towards(unsigned n)
+{
+	unsigned i, name_of, found = NO_PORT, ports = 0;
+	const struct connection *c;
+	uint64_t after = 0;
+
+	for (unsigned tries = 0; tries < 16 && (c = model_oldest(&i, &name_of, after)) != NULL; tries++) {
+		if (name_of == n && is_shareable(i))
+			return i;
+		after = c->order;
+	}
+	for (i = 0; i < PORTS; i++) {
+		ports += model.at[i][n].state != BERTH_NO_CONNECTION;
+		if (model.at[i][n].state != BERTH_TIME_WAIT || !is_shareable(i))
+			continue;
+		if (found == NO_PORT || model.at[i][n].order < model.at[found][n].order)
+			found = i;
+	}
+	/* Entries of one tick are equally old. */
+	for (i = 0; found != NO_PORT && i < PORTS; i++)
+		if (i != found && model.at[i][n].state == BERTH_TIME_WAIT && is_shareable(i) &&
+		    model.at[i][n].entered == model.at[found][n].entered)
+			return NO_PORT;
+	/* 9 .. 16 ports may still be a bitmap from when there were more. */
+	return ports <= 8 ? found : NO_PORT;
+}
+
+static bool is_candidate(unsigned i, unsigned n, enum berth_verdict rank)
+{
+	bool known = n != NAMES;
+
+	switch (rank) {
+	case BERTH_FRESH:
+		return is_fresh(i);
+	case BERTH_SHARED:
+		return is_shareable(i) && (!known || model.at[i][n].state == BERTH_NO_CONNECTION);
+	case BERTH_WAITING:
+		if (known && model.policy == BERTH_POLICY_BERTH)
+			return is_shareable(i) && model.at[i][n].state == BERTH_TIME_WAIT;
+		return is_waiting(i);
+	default:
+		return false;
+	}
+}
+
+static bool has_candidate(unsigned n, enum berth_verdict rank)
+{
+	for (unsigned i = 0; i < PORTS; i++)
+		if (is_candidate(i, n, rank))
+			return true;
+	return false;
+}
+
+/* The verdict; *ret_only is the port if there is no choice. n is NAMES if the destination is not known. */
+static enum berth_verdict model_pick(unsigned n, unsigned *ret_only)
+{
+	static const enum berth_verdict known[] = { BERTH_FRESH, BERTH_SHARED, BERTH_WAITING };
+	static const enum berth_verdict unknown[] = { BERTH_FRESH, BERTH_WAITING, BERTH_SHARED };
+	bool berth = model.policy == BERTH_POLICY_BERTH;
+	bool usable = false;
+
+	*ret_only = NO_PORT;
+	for (unsigned i = 0; i < PORTS; i++)
+		usable |= model.usable[i];
+	if (!usable)
+		return BERTH_ALL_RESERVED;
+	if (model.policy == BERTH_POLICY_LEGACY) {
+		*ret_only = legacy_port();
+		if (*ret_only == NO_PORT)
+			return BERTH_EXHAUSTED;
+		return is_fresh(*ret_only) ? BERTH_FRESH : BERTH_WAITING;
+	}
+	for (unsigned r = 0; r < (berth ? 3u : 2u); r++) {
+		enum berth_verdict rank = berth && n != NAMES ? known[r] : unknown[r];
+
+		if (!has_candidate(n, rank))
+			continue;
+		if (rank == BERTH_WAITING && berth)
+			*ret_only = n == NAMES ? longest_alone() : oldest_towards(n);
+		return rank;
+	}
+	return BERTH_EXHAUSTED;
+}
+
+static void pick(struct run *run)
+{
+	unsigned n = roll_below(&run->dice, NAMES), port = 0, only; /* nobody stands for "not known" */
+	struct berth_endpoint endpoint = name(n);
+	enum berth_verdict wanted, verdict;
+
+	model_expire();
+	if (n == NOBODY)
+		n = NAMES;
+	wanted = model_pick(n, &only);
+	verdict = berth_space_pick(space, n == NAMES ? NULL : &endpoint, model.now_ns, &port);
+	AGREE(run, verdict == wanted);
+	if (run->wrong != NULL || !berth_verdict_has_port(verdict))
+		return;
+	AGREE(run, port >= BASE && port < BASE + PORTS);
+	if (run->wrong != NULL)
+		return;
+	AGREE(run, is_candidate(port - BASE, n, verdict));
+	AGREE(run, only == NO_PORT || port == BASE + only);
+	if (model.policy == BERTH_POLICY_LEGACY)
+		model.cursor = port + 1;
+}
+
+static void connect_or_end(struct run *run, unsigned i, unsigned n, unsigned act)
+{
+	struct berth_endpoint endpoint = name(n);
+	struct connection *c = &model.at[i][n];
+	enum berth_connect_verdict verdict;
+	bool live;
+
+	if (act == 2) {
+		AGREE(run, berth_space_release(space, BASE + i, &endpoint) == (c->state == BERTH_LIVE));
+		if (c->state == BERTH_LIVE)
+			c->state = BERTH_NO_CONNECTION;
+		return;
+	}
+	model_expire();
+	live = c->state == BERTH_LIVE;
+	if (act == 3) {
+		AGREE(run, berth_space_close(space, BASE + i, &endpoint, model.now_ns) == live);
+		if (!live)
+			return;
+		c->state = BERTH_NO_CONNECTION;
+		model_enter(i, n, model.now_ns);
+		return;
+	}
+	verdict = berth_space_connect(space, BASE + i, &endpoint, model.now_ns);
+	AGREE(run, verdict == (c->state == BERTH_TIME_WAIT ? BERTH_TIME_WAIT_COLLISION
+			       : live			   ? BERTH_IN_USE
+							   : BERTH_CONNECTED));
+	if (verdict == BERTH_CONNECTED)
+		c->state = BERTH_LIVE;
+}
+
+static void hold_or_not(struct run *run, unsigned i, unsigned act)
+{
+	bool sharing = act & 1;
+	uint32_t *count = sharing ? &model.sharers[i] : &model.holders[i];
+
+	if (act < 2 && *count < 3) {
+		berth_space_hold(space, BASE + i, sharing);
+		++*count;
+		return;
+	}
+	AGREE(run, berth_space_unhold(space, BASE + i, sharing) == (*count != 0));
+	*count -= *count != 0;
+}
+
+static void time_wait_from_outside(struct run *run, unsigned i, unsigned n, unsigned act)
+{
+	struct berth_endpoint endpoint = name(n);
+	struct connection *c = &model.at[i][n];
+	uint64_t entered_ns = model.now_ns;
+
+	if (act == 0) {
+		AGREE(run, berth_space_leave_time_wait(space, BASE + i, &endpoint) ==
+				   (c->state == BERTH_TIME_WAIT));
+		if (c->state == BERTH_TIME_WAIT)
+			c->state = BERTH_NO_CONNECTION;
+		return;
+	}
+	if (act == 1) {
+		entered_ns -= roll_below(&run->dice, 10) * SECOND;
+		berth_space_observe_time_wait(space, BASE + i, &endpoint, entered_ns);
+	} else {
+		model_expire();
+		berth_space_refuse(space, BASE + i, n == NOBODY ? NULL : &endpoint, model.now_ns);
+	}
+	if (c->state != BERTH_LIVE)
+		model_enter(i, n, entered_ns);
+}
+
+static void change_settings(struct run *run)
+{
+	static struct berth_port_set reserved;
+	unsigned first = roll_below(&run->dice, PORTS), last = first + roll_below(&run->dice, PORTS - first);
+
+	memset(&reserved, 0, sizeof(reserved));
+	for (unsigned i = 0; i < PORTS; i++) {
+		bool out = roll_below(&run->dice, 8) == 0;
+
+		model.usable[i] = i >= first && i <= last && !out;
+		if (out)
+			berth_port_set_add(&reserved, BASE + i);
+	}
+	model.cursor = BASE + first;
+	model.policy = (enum berth_policy)(roll_below(&run->dice, 5) % 3);
+	berth_space_set_range(space, BASE + first, BASE + last, &reserved);
+	berth_space_set_policy(space, model.policy);
+	notice_waiting();
+	model.max_tcbs = roll_below(&run->dice, 4) ? CAPACITY : roll_below(&run->dice, 20);
+	model.delay_ns = (30 + roll_below(&run->dice, 270)) * SECOND;
+	berth_space_set_time_wait(space, model.delay_ns,
+				  model.max_tcbs + (model.max_tcbs == CAPACITY) * 1000);
+	model_evict_to(model.max_tcbs);
+}
+
+static void compare(struct run *run)
+{
+	struct berth_space_counts counts;
+	uint32_t fresh = 0, waiting = 0, shareable = 0;
+
+	for (unsigned i = 0; i < PORTS; i++) {
+		fresh += is_fresh(i);
+		waiting += is_waiting(i);
+		shareable += is_shareable(i);
+		for (unsigned n = 0; n < NAMES; n++) {
+			struct berth_endpoint endpoint = name(n);
+
+			AGREE(run, berth_space_state(space, BASE + i, &endpoint) == model.at[i][n].state);
+		}
+	}
+	berth_space_count(space, &counts);
+	AGREE(run, counts.fresh == fresh);
+	AGREE(run, counts.waiting == waiting);
+	AGREE(run, counts.shareable == shareable);
+	AGREE(run, counts.time_wait == time_wait_count());
+	AGREE(run, counts.forgotten == 0);
+}
+
+static void start(void)
+{
+	size_t bytes = berth_space_size(&limits);
+
+	free(memory);
+	memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
+	assert_non_null(memory);
+	memset(memory, 0, bytes);
+	space = berth_space_init(memory, bytes, &limits, test_key);
+	assert_non_null(space);
+	memset(&model, 0, sizeof(model));
+	model.now_ns = 1000 * SECOND;
+}
+
+static void act_once(struct run *run)
+{
+	unsigned i = roll_below(&run->dice, PORTS), n = roll_below(&run->dice, NOBODY);
+	unsigned act = roll_below(&run->dice, 32);
+
+	if (act < 14)
+		connect_or_end(run, i, n, act < 9 ? 0 : act < 11 ? 2 : 3);
+	else if (act < 18)
+		hold_or_not(run, i, roll_below(&run->dice, 4) | (roll_below(&run->dice, 3) == 0) << 1);
+	else if (act < 21)
+		time_wait_from_outside(run, i, roll_below(&run->dice, NAMES), act - 18);
+	else if (act < 23)
+		model.now_ns += roll_below(&run->dice, 4) * (SECOND / 3);
+	else
+		pick(run);
+	notice_waiting();
+	if (roll_below(&run->dice, 400) == 0)
+		model.now_ns += roll_below(&run->dice, 400) * SECOND;
+	if (roll_below(&run->dice, 300) == 0)
+		change_settings(run);
+}
+
+static struct run random_run(uint64_t seed, unsigned steps, unsigned fault_step)
+{
+	struct run run = { .dice = { seed }, .seed = seed };
+
+	start();
+	change_settings(&run);
+	for (run.step = 0; run.step < steps && run.wrong == NULL; run.step++) {
+		act_once(&run);
+		if (run.step == fault_step) {
+			/* The planted fault: a listener that the model never hears of. */
+			berth_space_hold(space, BASE + roll_below(&run.dice, PORTS), false);
+		}
+		if (run.step % 32 == 0) {
+			berth_space_expire(space, model.now_ns);
+			model_expire();
+			compare(&run);
+		}
+	}
+	return run;
+}
+
+static void test_against_model(void **state)
+{
+	uint64_t seed = test_seed();
+
+	(void)state;
+	for (unsigned i = 0; i < 10; i++) {
+		struct run run = random_run(seed + i, 10000, UINT32_MAX);
+
+		assert_agreed(&run);
+	}
+}
+
+static void test_planted_fault(void **state)
+{
+	struct run run = random_run(test_seed(), 10000, 3000);
+
+	(void)state;
+	assert_disagreed(&run);
+	assert_true(run.step >= 3000);
+}
+
+static int release_memory(void **state)
+{
+	(void)state;
+	free(memory);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_against_model),
+		cmocka_unit_test(test_planted_fault),
+	};
+
+	return cmocka_run_group_tests_name("port_space_model", tests, NULL, release_memory);
+}

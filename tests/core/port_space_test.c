@@ -1,0 +1,700 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The rule of a port space as tables of acts: what is done, and what must come of it.
+ */
+#include "core/port_space.h"
+#include "core/settings.h"
+#include "tests/core/test.h"
+
+#define SECOND 1000000000ull
+
+static void *memory;
+static struct berth_space *space;
+
+static struct berth_space *make_space(const struct berth_space_limits *limits)
+{
+	size_t bytes = berth_space_size(limits);
+
+	free(memory);
+	memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
+	assert_non_null(memory);
+	memset(memory, 0, bytes);
+	return berth_space_init(memory, bytes, limits, test_key);
+}
+
+static const struct berth_space_limits some = {
+	.destinations = 100, .bitmaps = 4, .time_wait = 5000, .ipv6 = true
+};
+
+enum act {
+	END,
+	AT,	/* port: seconds */
+	POLICY, /* wanted: policy */
+	HOLD,
+	UNHOLD,
+	SHARE, /* hold, sharing */
+	UNSHARE,
+	CONNECT, /* wanted: connect verdict */
+	RELEASE,
+	CLOSE,
+	OBSERVE,
+	REFUSE,
+	LEAVE,
+	PICK, /* wanted: verdict; port: the only right answer, or 0 */
+};
+
+struct row {
+	enum act act;
+	unsigned port;
+	char destination; /* 0: not known; 'a' and 'A' are the same, once as IPv4 and once v4-mapped */
+	int wanted;
+};
+
+struct table {
+	const char *name;
+	unsigned first, last;
+	unsigned reserved; /* one port, or 0 */
+	struct row rows[24];
+};
+
+/* Ports 1, 2, 3 stand for 40001, 40002, 40003. */
+#define BASE 40000u
+
+static const struct table tables[] = {
+	{ "nothing but fresh ports",
+	  1,
+	  1,
+	  0,
+	  { { PICK, 1, 'a', BERTH_FRESH }, { PICK, 1, 0, BERTH_FRESH }, { PICK, 1, 'b', BERTH_FRESH } } },
+	{ "a listener's port is never given",
+	  1,
+	  2,
+	  0,
+	  { { HOLD, 1, 0, 0 },
+	    { PICK, 2, 'a', BERTH_FRESH },
+	    { HOLD, 2, 0, 0 },
+	    { PICK, 0, 'a', BERTH_EXHAUSTED },
+	    { PICK, 0, 0, BERTH_EXHAUSTED },
+	    { UNHOLD, 1, 0, true },
+	    { UNHOLD, 1, 0, false },
+	    { PICK, 1, 0, BERTH_FRESH } } },
+	{ "fresh before shared before waiting, destination known",
+	  1,
+	  3,
+	  0,
+	  { { CONNECT, 1, 'a', BERTH_CONNECTED },
+	    { CONNECT, 2, 'a', BERTH_CONNECTED },
+	    { PICK, 3, 'a', BERTH_FRESH },
+	    { CONNECT, 3, 'b', BERTH_CONNECTED },
+	    { PICK, 3, 'a', BERTH_SHARED },
+	    { CONNECT, 3, 'a', BERTH_CONNECTED },
+	    { PICK, 0, 'a', BERTH_EXHAUSTED },
+	    { PICK, 0, 'A', BERTH_EXHAUSTED },
+	    { CLOSE, 2, 'a', true },
+	    { PICK, 2, 'a', BERTH_WAITING },
+	    { CLOSE, 1, 'a', true },
+	    { PICK, 2, 'a', BERTH_WAITING },
+	    { PICK, 0, 'c', BERTH_SHARED } } },
+	{ "a port in TIME_WAIT with one destination is shared towards another",
+	  1,
+	  1,
+	  0,
+	  { { CONNECT, 1, 'a', BERTH_CONNECTED },
+	    { CLOSE, 1, 'a', true },
+	    { PICK, 1, 'b', BERTH_SHARED },
+	    { CONNECT, 1, 'b', BERTH_CONNECTED },
+	    { CONNECT, 1, 'A', BERTH_TIME_WAIT_COLLISION },
+	    { CONNECT, 1, 'b', BERTH_IN_USE },
+	    { PICK, 1, 'a', BERTH_WAITING },
+	    { AT, 121, 0, 0 },
+	    { PICK, 1, 'a', BERTH_SHARED } } },
+	{ "destination not known: fresh, waiting longest first, shared",
+	  1,
+	  3,
+	  0,
+	  { { CONNECT, 1, 'a', BERTH_CONNECTED },
+	    { CONNECT, 2, 'a', BERTH_CONNECTED },
+	    { PICK, 3, 0, BERTH_FRESH },
+	    { SHARE, 3, 0, 0 },
+	    { CLOSE, 2, 'a', true },
+	    { CLOSE, 1, 'a', true },
+	    { PICK, 2, 0, BERTH_WAITING },
+	    { REFUSE, 2, 0, 0 },
+	    { PICK, 1, 0, BERTH_WAITING },
+	    { REFUSE, 1, 0, 0 },
+	    { PICK, 2, 0, BERTH_WAITING },
+	    { HOLD, 2, 0, 0 },
+	    { PICK, 1, 0, BERTH_WAITING },
+	    { HOLD, 1, 0, 0 },
+	    { PICK, 3, 0, BERTH_SHARED },
+	    { UNSHARE, 3, 0, true },
+	    { PICK, 3, 0, BERTH_FRESH } } },
+	{ "a holder that shares lets others connect, one that does not forbids",
+	  1,
+	  1,
+	  0,
+	  { { SHARE, 1, 0, 0 },
+	    { PICK, 1, 'a', BERTH_SHARED },
+	    { HOLD, 1, 0, 0 },
+	    { PICK, 0, 'a', BERTH_EXHAUSTED },
+	    { UNHOLD, 1, 0, true },
+	    { PICK, 1, 'a', BERTH_SHARED },
+	    { UNSHARE, 1, 0, true },
+	    { UNSHARE, 1, 0, false },
+	    { PICK, 1, 'a', BERTH_FRESH } } },
+	{ "a listener on a port in TIME_WAIT forbids it too",
+	  1,
+	  1,
+	  0,
+	  { { CONNECT, 1, 'a', BERTH_CONNECTED },
+	    { CLOSE, 1, 'a', true },
+	    { HOLD, 1, 0, 0 },
+	    { PICK, 0, 'a', BERTH_EXHAUSTED },
+	    { PICK, 0, 'b', BERTH_EXHAUSTED },
+	    { PICK, 0, 0, BERTH_EXHAUSTED },
+	    { UNHOLD, 1, 0, true },
+	    { PICK, 1, 'a', BERTH_WAITING },
+	    { PICK, 1, 'b', BERTH_SHARED },
+	    { PICK, 1, 0, BERTH_WAITING } } },
+	{ "reserved ports: explicit use is counted, a pick never gives them",
+	  1,
+	  2,
+	  1,
+	  { { PICK, 2, 'a', BERTH_FRESH },
+	    { CONNECT, 1, 'a', BERTH_CONNECTED },
+	    { CONNECT, 1, 'a', BERTH_IN_USE },
+	    { CONNECT, 2, 'a', BERTH_CONNECTED },
+	    { PICK, 0, 'a', BERTH_EXHAUSTED },
+	    { PICK, 2, 'b', BERTH_SHARED },
+	    { CLOSE, 1, 'a', true },
+	    { CLOSE, 2, 'a', true },
+	    { PICK, 2, 0, BERTH_WAITING } } },
+	{ "all reserved is not the same as exhausted",
+	  1,
+	  1,
+	  1,
+	  { { PICK, 0, 'a', BERTH_ALL_RESERVED },
+	    { PICK, 0, 0, BERTH_ALL_RESERVED },
+	    { POLICY, 0, 0, BERTH_POLICY_SP1 },
+	    { PICK, 0, 0, BERTH_ALL_RESERVED },
+	    { POLICY, 0, 0, BERTH_POLICY_LEGACY },
+	    { PICK, 0, 0, BERTH_ALL_RESERVED } } },
+	{ "release leaves no trace, and is believed once",
+	  1,
+	  1,
+	  0,
+	  { { CONNECT, 1, 'a', BERTH_CONNECTED },
+	    { RELEASE, 1, 'b', false },
+	    { RELEASE, 1, 'a', true },
+	    { RELEASE, 1, 'a', false },
+	    { CLOSE, 1, 'a', false },
+	    { PICK, 1, 'a', BERTH_FRESH },
+	    { CONNECT, 1, 'a', BERTH_CONNECTED },
+	    { CLOSE, 1, 'a', true },
+	    { RELEASE, 1, 'a', false },
+	    { PICK, 1, 'a', BERTH_WAITING } } },
+	{ "TIME_WAIT seen from outside, and taken back",
+	  1,
+	  1,
+	  0,
+	  { { OBSERVE, 1, 'a', 0 },
+	    { CONNECT, 1, 'a', BERTH_TIME_WAIT_COLLISION },
+	    { LEAVE, 1, 'b', false },
+	    { LEAVE, 1, 'a', true },
+	    { LEAVE, 1, 'a', false },
+	    { CONNECT, 1, 'a', BERTH_CONNECTED },
+	    { OBSERVE, 1, 'a', 0 },
+	    { CONNECT, 1, 'a', BERTH_IN_USE },
+	    { RELEASE, 1, 'a', true },
+	    { PICK, 1, 'a', BERTH_FRESH } } },
+	{ "a refused port is not given again while there is another",
+	  1,
+	  2,
+	  0,
+	  { { HOLD, 2, 0, 0 },
+	    { PICK, 1, 'a', BERTH_FRESH },
+	    { REFUSE, 1, 'a', 0 },
+	    { UNHOLD, 2, 0, true },
+	    { PICK, 2, 'a', BERTH_FRESH },
+	    { REFUSE, 2, 'a', 0 },
+	    { PICK, 1, 'a', BERTH_WAITING },
+	    { REFUSE, 1, 'a', 0 },
+	    { PICK, 2, 'a', BERTH_WAITING },
+	    { AT, 119, 0, 0 },
+	    { PICK, 2, 'a', BERTH_WAITING },
+	    { AT, 121, 0, 0 },
+	    { HOLD, 2, 0, 0 },
+	    { PICK, 1, 'a', BERTH_FRESH } } },
+	{ "sp1: two passes, whatever the destination",
+	  1,
+	  2,
+	  0,
+	  { { POLICY, 0, 0, BERTH_POLICY_SP1 },
+	    { CONNECT, 1, 'a', BERTH_CONNECTED },
+	    { CLOSE, 1, 'a', true },
+	    { PICK, 2, 'a', BERTH_FRESH },
+	    { CONNECT, 2, 'a', BERTH_CONNECTED },
+	    { PICK, 1, 'b', BERTH_WAITING },
+	    { PICK, 1, 'a', BERTH_WAITING },
+	    { PICK, 1, 0, BERTH_WAITING },
+	    { SHARE, 1, 0, 0 },
+	    { PICK, 0, 'b', BERTH_EXHAUSTED } } },
+	{ "legacy: the next one up and around, in TIME_WAIT or not",
+	  1,
+	  3,
+	  0,
+	  { { POLICY, 0, 0, BERTH_POLICY_LEGACY },
+	    { PICK, 1, 'a', BERTH_FRESH },
+	    { CONNECT, 1, 'a', BERTH_CONNECTED },
+	    { CLOSE, 1, 'a', true },
+	    { HOLD, 2, 0, 0 },
+	    { PICK, 3, 'a', BERTH_FRESH },
+	    { PICK, 1, 'a', BERTH_WAITING },
+	    { PICK, 3, 'a', BERTH_FRESH },
+	    { UNHOLD, 2, 0, true },
+	    { PICK, 1, 'a', BERTH_WAITING },
+	    { PICK, 2, 'a', BERTH_FRESH } } },
+};
+
+static struct berth_endpoint endpoint_of(char letter)
+{
+	struct berth_endpoint endpoint = { .port = 443 };
+
+	if (letter == 'A') {
+		static const uint8_t mapped[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1 };
+
+		memcpy(endpoint.address.bytes, mapped, sizeof(mapped));
+	} else if (letter == 'a') {
+		endpoint.address = berth_address_v4(0xc0000201);
+	} else {
+		endpoint.address.bytes[0] = 0x20;
+		endpoint.address.bytes[15] = (uint8_t)letter;
+	}
+	return endpoint;
+}
+
+static void play(const struct table *table, unsigned line, const struct row *row, uint64_t *now_ns)
+{
+	struct berth_endpoint endpoint = endpoint_of(row->destination);
+	unsigned port = BASE + row->port, picked = 0;
+	int got = row->wanted;
+
+	switch (row->act) {
+	case END:
+		break;
+	case AT:
+		*now_ns = row->port * SECOND;
+		break;
+	case POLICY:
+		berth_space_set_policy(space, (enum berth_policy)row->wanted);
+		break;
+	case HOLD:
+	case SHARE:
+		berth_space_hold(space, port, row->act == SHARE);
+		break;
+	case UNHOLD:
+	case UNSHARE:
+		got = berth_space_unhold(space, port, row->act == UNSHARE);
+		break;
+	case CONNECT:
+		got = (int)berth_space_connect(space, port, &endpoint, *now_ns);
+		break;
+	case RELEASE:
+		got = berth_space_release(space, port, &endpoint);
+		break;
+	case CLOSE:
+		got = berth_space_close(space, port, &endpoint, *now_ns);
+		break;
+	case OBSERVE:
+		berth_space_observe_time_wait(space, port, &endpoint, *now_ns);
+		break;
+	case REFUSE:
+		berth_space_refuse(space, port, row->destination ? &endpoint : NULL, *now_ns);
+		break;
+	case LEAVE:
+		got = berth_space_leave_time_wait(space, port, &endpoint);
+		break;
+	case PICK:
+		got = (int)berth_space_pick(space, row->destination ? &endpoint : NULL, *now_ns, &picked);
+		if (got == row->wanted && row->port != 0 && picked != port)
+			fail_msg("%s, row %u: port %u, not %u", table->name, line, picked - BASE, row->port);
+		if (!berth_verdict_has_port((enum berth_verdict)got))
+			assert_int_equal(picked, 0);
+		break;
+	}
+	if (got != row->wanted)
+		fail_msg("%s, row %u: %d, not %d", table->name, line, got, row->wanted);
+}
+
+static void test_tables(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(tables); i++) {
+		static struct berth_port_set reserved;
+		const struct table *table = &tables[i];
+		uint64_t now_ns = 0;
+
+		space = make_space(&some);
+		memset(&reserved, 0, sizeof(reserved));
+		if (table->reserved != 0)
+			berth_port_set_add(&reserved, BASE + table->reserved);
+		berth_space_set_range(space, BASE + table->first, BASE + table->last, &reserved);
+		for (unsigned line = 0; line < COUNT(table->rows); line++)
+			play(table, line + 1, &table->rows[line], &now_ns);
+	}
+}
+
+/* The ten steps of Server 2003 SP1's description, in its default range. Between step 6 and step 7 other
+ * programs use each other port once, so that a sequential choice comes around. */
+static enum berth_connect_verdict ten_steps(enum berth_policy policy)
+{
+	struct berth_endpoint a = endpoint_of('a'), b = endpoint_of('b');
+	unsigned port = 0, again = 0, ports = BERTH_MAX_USER_PORT - BERTH_FIRST_USER_PORT + 1;
+	uint64_t now_ns = 0;
+
+	space = make_space(&some);
+	berth_space_set_range(space, BERTH_FIRST_USER_PORT, BERTH_MAX_USER_PORT, NULL);
+	berth_space_set_policy(space, policy);
+	assert_int_equal(berth_space_pick(space, NULL, now_ns, &port), BERTH_FRESH);
+	assert_int_equal(berth_space_connect(space, port, &a, now_ns), BERTH_CONNECTED);
+	assert_true(berth_space_close(space, port, &a, now_ns));
+	for (unsigned i = 1; i < ports; i++) {
+		now_ns += SECOND / 1000;
+		assert_int_equal(berth_space_pick(space, NULL, now_ns, &again), BERTH_FRESH);
+		assert_int_not_equal(again, port);
+		assert_int_equal(berth_space_connect(space, again, &b, now_ns), BERTH_CONNECTED);
+		assert_true(berth_space_release(space, again, &b));
+	}
+	berth_space_pick(space, NULL, now_ns, &again);
+	if (policy == BERTH_POLICY_LEGACY)
+		assert_int_equal(again, port);
+	else
+		assert_int_not_equal(again, port);
+	return berth_space_connect(space, again, &a, now_ns);
+}
+
+static void test_ten_steps(void **state)
+{
+	(void)state;
+	assert_int_equal(ten_steps(BERTH_POLICY_LEGACY), BERTH_TIME_WAIT_COLLISION);
+	assert_int_equal(ten_steps(BERTH_POLICY_SP1), BERTH_CONNECTED);
+	assert_int_equal(ten_steps(BERTH_POLICY_BERTH), BERTH_CONNECTED);
+}
+
+/* One port in the range: the second pass, and then it depends on the destination. */
+static void test_one_port(void **state)
+{
+	static const struct {
+		enum berth_policy policy;
+		enum berth_verdict same, other;
+	} rows[] = {
+		{ BERTH_POLICY_LEGACY, BERTH_WAITING, BERTH_WAITING },
+		{ BERTH_POLICY_SP1, BERTH_WAITING, BERTH_WAITING },
+		{ BERTH_POLICY_BERTH, BERTH_WAITING, BERTH_SHARED },
+	};
+	struct berth_endpoint a = endpoint_of('a'), b = endpoint_of('b');
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct berth_space_counts counts;
+		unsigned port = 0;
+
+		space = make_space(&some);
+		berth_space_set_range(space, 65535, 65535, NULL);
+		berth_space_set_policy(space, rows[i].policy);
+		assert_int_equal(berth_space_pick(space, &a, 0, &port), BERTH_FRESH);
+		assert_int_equal(port, 65535);
+		assert_int_equal(berth_space_connect(space, port, &a, 0), BERTH_CONNECTED);
+		assert_true(berth_space_close(space, port, &a, 0));
+		assert_int_equal(berth_space_pick(space, &a, 1, &port), rows[i].same);
+		assert_int_equal(berth_space_connect(space, port, &a, 1), BERTH_TIME_WAIT_COLLISION);
+		assert_int_equal(berth_space_pick(space, &b, 1, &port), rows[i].other);
+		assert_int_equal(berth_space_connect(space, port, &b, 1), BERTH_CONNECTED);
+		berth_space_count(space, &counts);
+		assert_int_equal(counts.collisions, 1);
+		assert_int_equal(counts.verdicts[BERTH_FRESH], 1);
+	}
+}
+
+/* MaxFreeTWTcbs: one more, and the oldest leaves at once; its port is fresh again. */
+static void test_max_free_tw_tcbs(void **state)
+{
+	struct berth_endpoint a = endpoint_of('a');
+	struct berth_space_counts counts;
+	unsigned port;
+
+	(void)state;
+	space = make_space(&some);
+	berth_space_set_range(space, BASE, BASE + 9, NULL);
+	berth_space_set_time_wait(space, 30 * SECOND, 3);
+	for (unsigned i = 0; i < 5; i++) {
+		assert_int_equal(berth_space_connect(space, BASE + i, &a, i * SECOND), BERTH_CONNECTED);
+		assert_true(berth_space_close(space, BASE + i, &a, i * SECOND));
+	}
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(berth_space_state(space, BASE + i, &a),
+				 i < 2 ? BERTH_NO_CONNECTION : BERTH_TIME_WAIT);
+	berth_space_count(space, &counts);
+	assert_int_equal(counts.evicted, 2);
+	assert_int_equal(counts.fresh, 7);
+	berth_space_set_time_wait(space, 30 * SECOND, 1);
+	berth_space_count(space, &counts);
+	assert_int_equal(counts.time_wait, 1);
+	assert_true(berth_space_next_expiry(space) == 34 * SECOND);
+	/* A longer or shorter delay holds for those that are in. */
+	berth_space_set_time_wait(space, 300 * SECOND, 1);
+	assert_true(berth_space_next_expiry(space) == 304 * SECOND);
+	berth_space_expire(space, 304 * SECOND);
+	assert_true(berth_space_next_expiry(space) == UINT64_MAX);
+	/* None at all: closed is gone. */
+	berth_space_set_time_wait(space, 30 * SECOND, 0);
+	assert_int_equal(berth_space_connect(space, BASE, &a, 400 * SECOND), BERTH_CONNECTED);
+	assert_true(berth_space_close(space, BASE, &a, 400 * SECOND));
+	berth_space_hold(space, BASE + 1, false);
+	berth_space_count(space, &counts);
+	assert_int_equal(counts.time_wait, 0);
+	assert_int_equal(counts.fresh, 9);
+	assert_int_equal(berth_space_pick(space, &a, 400 * SECOND, &port), BERTH_FRESH);
+}
+
+/* All tuples of a range and some destinations, IPv4 and IPv6, can be had, and not one more. */
+static void test_capacity(void **state)
+{
+	static const char letters[] = "abcd";
+	struct berth_space_counts counts;
+	unsigned port;
+
+	(void)state;
+	space = make_space(&some);
+	berth_space_set_range(space, 50000, 50999, NULL);
+	for (unsigned i = 0; i < 4; i++) {
+		struct berth_endpoint endpoint = endpoint_of(letters[i]);
+		struct berth_destination_counts known;
+
+		for (unsigned k = 0; k < 1000; k++) {
+			enum berth_verdict verdict = berth_space_pick(space, &endpoint, 0, &port);
+
+			assert_int_equal(verdict, i == 0 ? BERTH_FRESH : BERTH_SHARED);
+			assert_int_equal(berth_space_connect(space, port, &endpoint, 0), BERTH_CONNECTED);
+		}
+		assert_int_equal(berth_space_pick(space, &endpoint, 0, &port), BERTH_EXHAUSTED);
+		berth_space_count_destination(space, &endpoint, &known);
+		assert_int_equal(known.live, 1000);
+		assert_int_equal(known.time_wait, 0);
+	}
+	berth_space_count(space, &counts);
+	assert_int_equal(counts.verdicts[BERTH_SHARED], 3000);
+	assert_int_equal(counts.bitmaps, 4);
+	/* Not one is lost on the way back. */
+	for (unsigned i = 0; i < 4; i++)
+		for (unsigned k = 50000; k <= 50999; k++) {
+			struct berth_endpoint endpoint = endpoint_of(letters[i]);
+
+			assert_true(berth_space_release(space, k, &endpoint));
+		}
+	berth_space_count(space, &counts);
+	assert_int_equal(counts.fresh, 1000);
+	assert_int_equal(counts.destinations, 0);
+}
+
+/* More destinations than there is room for: ports are still counted right, collisions are still seen. */
+static void test_forgotten(void **state)
+{
+	const struct berth_space_limits tight = { .destinations = 2, .bitmaps = 1, .time_wait = 100 };
+	struct berth_endpoint destination = { .port = 443 };
+	struct berth_space_counts counts;
+
+	(void)state;
+	space = make_space(&tight);
+	berth_space_set_range(space, BASE, BASE + 9, NULL);
+	for (unsigned i = 0; i < 10; i++) {
+		destination.address = berth_address_v4(i);
+		assert_int_equal(berth_space_connect(space, BASE + i, &destination, 0), BERTH_CONNECTED);
+		if (i % 2)
+			assert_true(berth_space_close(space, BASE + i, &destination, 0));
+	}
+	berth_space_count(space, &counts);
+	assert_int_equal(counts.destinations, 2);
+	assert_int_equal(counts.forgotten, 8);
+	assert_int_equal(counts.fresh, 0);
+	assert_int_equal(counts.waiting, 5);
+	for (unsigned i = 0; i < 10; i++) {
+		destination.address = berth_address_v4(i);
+		if (i % 2)
+			assert_int_equal(berth_space_connect(space, BASE + i, &destination, 0),
+					 BERTH_TIME_WAIT_COLLISION);
+		else
+			assert_true(berth_space_release(space, BASE + i, &destination));
+	}
+	berth_space_expire(space, 200 * SECOND);
+	berth_space_count(space, &counts);
+	assert_int_equal(counts.fresh, 10);
+	assert_int_equal(counts.destinations, 0);
+}
+
+/* A collision tells the space what it had forgotten: the next pick goes elsewhere. */
+static void test_relearned(void **state)
+{
+	const struct berth_space_limits tight = { .destinations = 1, .bitmaps = 1, .time_wait = 100 };
+	struct berth_endpoint a = endpoint_of('a'), b = { berth_address_v4(7), 80 };
+	unsigned port;
+
+	(void)state;
+	space = make_space(&tight);
+	berth_space_set_range(space, BASE, BASE + 1, NULL);
+	assert_int_equal(berth_space_connect(space, BASE, &a, 0), BERTH_CONNECTED);
+	assert_true(berth_space_close(space, BASE, &a, 0));
+	assert_int_equal(berth_space_connect(space, BASE + 1, &b, 0), BERTH_CONNECTED);
+	for (unsigned i = 0; i < 20; i++) {
+		assert_int_equal(berth_space_pick(space, &a, 0, &port), BERTH_SHARED);
+		if (port == BASE)
+			break;
+	}
+	assert_int_equal(port, BASE);
+	assert_int_equal(berth_space_connect(space, port, &a, 0), BERTH_TIME_WAIT_COLLISION);
+	for (unsigned i = 0; i < 20; i++) {
+		assert_int_equal(berth_space_pick(space, &a, 0, &port), BERTH_SHARED);
+		assert_int_equal(port, BASE + 1);
+	}
+}
+
+/* A live connection was forgotten, its port picked for the same destination and refused. When it ends the
+ * space believes that it was there, and the port is not lost. */
+static void test_refused_by_oneself(void **state)
+{
+	const struct berth_space_limits tight = { .destinations = 1, .bitmaps = 1, .time_wait = 100 };
+	struct berth_endpoint a = endpoint_of('a'), b = { berth_address_v4(7), 80 };
+	struct berth_space_counts counts;
+
+	(void)state;
+	for (unsigned closes = 0; closes < 2; closes++) {
+		space = make_space(&tight);
+		berth_space_set_range(space, BASE, BASE, NULL);
+		assert_int_equal(berth_space_connect(space, BASE, &a, 0), BERTH_CONNECTED);
+		assert_int_equal(berth_space_connect(space, BASE, &b, 0), BERTH_CONNECTED);
+		berth_space_refuse(space, BASE, &a, 0);
+		assert_true(berth_space_release(space, BASE, &b));
+		if (closes)
+			assert_true(berth_space_close(space, BASE, &a, SECOND));
+		else
+			assert_true(berth_space_release(space, BASE, &a));
+		berth_space_count(space, &counts);
+		assert_int_equal(counts.time_wait, closes);
+		assert_int_equal(counts.waiting, closes);
+		assert_int_equal(counts.fresh, !closes);
+	}
+}
+
+static void test_clear(void **state)
+{
+	struct berth_endpoint a = endpoint_of('a');
+	struct berth_space_counts counts;
+	unsigned port;
+
+	(void)state;
+	space = make_space(&some);
+	berth_space_set_range(space, BASE, BASE + 99, NULL);
+	berth_space_set_policy(space, BERTH_POLICY_SP1);
+	for (unsigned i = 0; i < 50; i++) {
+		assert_int_equal(berth_space_connect(space, BASE + i, &a, 0), BERTH_CONNECTED);
+		if (i % 2)
+			assert_true(berth_space_close(space, BASE + i, &a, 0));
+		berth_space_hold(space, BASE + 60 + i, i % 3);
+	}
+	berth_space_clear(space);
+	berth_space_count(space, &counts);
+	assert_int_equal(counts.fresh, 100);
+	assert_int_equal(counts.time_wait, 0);
+	assert_int_equal(counts.destinations, 0);
+	assert_true(berth_space_next_expiry(space) == UINT64_MAX);
+	for (unsigned i = 0; i < 100; i++) {
+		assert_int_equal(berth_space_pick(space, NULL, 0, &port), BERTH_FRESH);
+		assert_int_equal(berth_space_connect(space, port, &a, 0), BERTH_CONNECTED);
+		assert_true(berth_space_close(space, port, &a, 0));
+	}
+	/* The policy stayed: berth would find the ports shared. */
+	a = endpoint_of('b');
+	assert_int_equal(berth_space_pick(space, &a, 0, &port), BERTH_WAITING);
+}
+
+/* The range may change under live connections, and what is outside it is still counted. */
+static void test_range_changes(void **state)
+{
+	struct berth_endpoint a = endpoint_of('a'), b = endpoint_of('b');
+	struct berth_space_counts counts;
+	unsigned port;
+
+	(void)state;
+	space = make_space(&some);
+	assert_int_equal(berth_space_pick(space, &a, 0, &port), BERTH_ALL_RESERVED);
+	berth_space_set_range(space, BASE, BASE + 9, NULL);
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(berth_space_connect(space, BASE + i, &a, 0), BERTH_CONNECTED);
+	assert_int_equal(berth_space_connect(space, 1, &a, 0), BERTH_CONNECTED);
+	assert_int_equal(berth_space_connect(space, 65535, &a, 0), BERTH_CONNECTED);
+	berth_space_set_range(space, BASE + 10, BASE + 10, NULL);
+	assert_int_equal(berth_space_pick(space, &a, 0, &port), BERTH_FRESH);
+	assert_int_equal(berth_space_connect(space, BASE + 10, &a, 0), BERTH_CONNECTED);
+	assert_int_equal(berth_space_pick(space, &a, 0, &port), BERTH_EXHAUSTED);
+	assert_int_equal(berth_space_pick(space, &b, 0, &port), BERTH_SHARED);
+	assert_int_equal(port, BASE + 10);
+	berth_space_set_range(space, 1, 65535, NULL);
+	berth_space_count(space, &counts);
+	assert_int_equal(counts.ports, 65535);
+	assert_int_equal(counts.fresh, 65535 - 13);
+	assert_int_equal(counts.shareable, 13);
+}
+
+static void test_limits(void **state)
+{
+	static const struct berth_space_limits bad[] = {
+		{ .destinations = 0, .bitmaps = 1, .time_wait = 1 },
+		{ .destinations = 1, .bitmaps = 0, .time_wait = 1 },
+		{ .destinations = 1, .bitmaps = 1, .time_wait = 0 },
+		{ .destinations = 1, .bitmaps = 1, .time_wait = 1 << 24 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		assert_int_equal(berth_space_size(&bad[i]), 0);
+		assert_null(berth_space_init(memory, SIZE_MAX, &bad[i], test_key));
+	}
+	assert_null(berth_space_init(memory, berth_space_size(&some) - 1, &some, test_key));
+}
+
+static void test_names(void **state)
+{
+	enum berth_policy policy = BERTH_POLICY_SP1;
+
+	(void)state;
+	assert_string_equal(berth_verdict_name(BERTH_FRESH), "fresh");
+	assert_string_equal(berth_verdict_name(BERTH_ALL_RESERVED), "all-reserved");
+	assert_string_equal(berth_connect_verdict_name(BERTH_TIME_WAIT_COLLISION), "time-wait-collision");
+	assert_true(berth_policy_find("legacy", &policy));
+	assert_int_equal(policy, BERTH_POLICY_LEGACY);
+	assert_false(berth_policy_find("legacy2", &policy));
+	assert_false(berth_policy_find("", &policy));
+	assert_int_equal(policy, BERTH_POLICY_LEGACY);
+	assert_string_equal(berth_policy_name(policy), "legacy");
+}
+
+static int release_memory(void **state)
+{
+	(void)state;
+	free(memory);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_tables),	  cmocka_unit_test(test_ten_steps),
+		cmocka_unit_test(test_one_port),  cmocka_unit_test(test_max_free_tw_tcbs),
+		cmocka_unit_test(test_capacity),  cmocka_unit_test(test_forgotten),
+		cmocka_unit_test(test_relearned), cmocka_unit_test(test_refused_by_oneself),
+		cmocka_unit_test(test_clear),	  cmocka_unit_test(test_range_changes),
+		cmocka_unit_test(test_limits),	  cmocka_unit_test(test_names),
+	};
+
+	return cmocka_run_group_tests_name("port_space", tests, NULL, release_memory);
+}
