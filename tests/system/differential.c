@@ -11,8 +11,8 @@
  *
  *   NUMBER SLOT OPERATION ARGUMENTS -> OUTCOME
  *
- * where OUTCOME is "ok", the name of an errno, or what was seen. A port in it is 0, "explicit N" or
- * "ephemeral"; "ephemeral-changed" is one that is not what the socket had when it was last asked.
+ * where OUTCOME is "ok", the name of an errno, or what was seen. A port of the ephemeral range is only called
+ * "ephemeral", as it differs from run to run; "ephemeral-changed" is one that is not what the socket had when it was last asked.
  *
  * Outcomes must not depend on time: who closes first waits for the other side, so that TIME_WAIT has been
  * reached or no state is left at all when the next call is made.
@@ -57,9 +57,8 @@ enum {
 struct slot {
 	int fd;
 	int family, type;
-	int peer;	   /* what an own listener accepted from it, or -1 */
-	unsigned port;	   /* when it was last asked */
-	unsigned explicit; /* what it was bound to, or 0 */
+	int peer;      /* what an own listener accepted from it, or -1 */
+	unsigned port; /* when it was last asked */
 	bool listens;
 	bool bound; /* and not connected since, which may have let go of the port */
 };
@@ -253,10 +252,8 @@ static void op_bind(struct slot *slot, const struct choice *choice)
 	else if (choice->c % 32 == 3)
 		address.ss_family = AF_UNSPEC;
 	result = bind(slot->fd, choice->c % 64 == 5 ? (void *)8 : (void *)&address, length);
-	if (result == 0) {
-		slot->explicit = port;
+	if (result == 0)
 		slot->bound = true;
-	}
 	printf("bind family %d %s port %u length %u variant %u -> %s\n", family, host_names[host], port,
 	       length, choice->c % 64, outcome(result));
 }
@@ -279,7 +276,8 @@ static void op_bind_like(struct slot *slot, const struct choice *choice)
 	socklen_t length = sizeof(address);
 	int result;
 
-	if (slot->family == AF_UNIX || slot->family != other->family || !holds_port(other)) {
+	if (slot->family == AF_UNIX || slot->family != other->family || slot->type != other->type ||
+	    !holds_port(other)) {
 		printf("bind like %u, no pair -> ok\n", choice->other);
 		return;
 	}
