@@ -5,7 +5,8 @@
  *
  *   {"connected": 1654, "bind": {}, "connect": {"EADDRNOTAVAIL": 1346}, "ports": 987}
  *
- * ports is the number of different local ports. A connection that failed is not tried again.
+ * ports is the number of different local ports. A connection that failed is not tried again. With --ask the
+ * program asks for its name between bind and connect, so the port is chosen with no destination known.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,7 +30,7 @@ enum bind_to {
 static struct {
 	unsigned count, destinations, port;
 	enum bind_to bind_to;
-	bool ipv6, reuse, nonblocking, keep;
+	bool ipv6, reuse, nonblocking, keep, ask;
 } option = { .count = 4000, .destinations = 4, .port = 7001 };
 
 static unsigned connected, bind_errors[256], connect_errors[256];
@@ -101,6 +102,8 @@ static void connect_one(unsigned number)
 		close(fd);
 		return;
 	}
+	if (option.ask)
+		getsockname(fd, (struct sockaddr *)&address, &length);
 	error = connect_to(fd, option.port + number % option.destinations);
 	if (error) {
 		connect_errors[error & 255]++;
@@ -130,15 +133,11 @@ static void print_errors(const char *name, const unsigned *errors)
 static void parse_options(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "count", required_argument, NULL, 'c' },
-		{ "destinations", required_argument, NULL, 'd' },
-		{ "port", required_argument, NULL, 'p' },
-		{ "bind", required_argument, NULL, 'b' },
-		{ "ipv6", no_argument, NULL, '6' },
-		{ "reuse", no_argument, NULL, 'r' },
-		{ "nonblocking", no_argument, NULL, 'n' },
-		{ "keep", no_argument, NULL, 'k' },
-		{ 0 },
+		{ "count", required_argument, NULL, 'c' }, { "destinations", required_argument, NULL, 'd' },
+		{ "port", required_argument, NULL, 'p' },  { "bind", required_argument, NULL, 'b' },
+		{ "ipv6", no_argument, NULL, '6' },	   { "reuse", no_argument, NULL, 'r' },
+		{ "nonblocking", no_argument, NULL, 'n' }, { "keep", no_argument, NULL, 'k' },
+		{ "ask", no_argument, NULL, 'a' },	   { 0 },
 	};
 	int letter;
 
@@ -166,6 +165,9 @@ static void parse_options(int argc, char **argv)
 			break;
 		case 'n':
 			option.nonblocking = true;
+			break;
+		case 'a':
+			option.ask = true;
 			break;
 		case 'k':
 			option.keep = true;

@@ -72,3 +72,10 @@ def test_without_bind(small_range, prefix):
     """A program that does not bind has all tuples on stock Linux, and no fewer under Berth."""
     result = small_range.json([*prefix, tool("capacity"), "--bind=no", "--keep"])
     assert failed(result) <= 10, result
+
+
+@pytest.mark.parametrize("keep", [[], ["--keep"]], ids=["closed", "kept"])
+def test_name_asked_before_connecting(small_range, prefix, keep):
+    """With the destination unknown when the port is chosen, one range is had in any case, as on stock Linux."""
+    result = small_range.json([*prefix, tool("capacity"), "--ask", *keep])
+    assert result["connected"] >= PORTS, result
