@@ -3,13 +3,15 @@
 #   make              build/berth, build/libberth.a, build/libberth.so
 #   make demo         set up, build, show the ten steps on this kernel
 #   make check        set up, build with gcc and clang, run every test
-#   make lint         clang-format, clang-tidy, cppcheck, the layers
+#   make lint         clang-format, clang-tidy, cppcheck, the manual pages, the scripts
+#   make layers       who may know whom
 #   make bench        print the numbers of docs/ARCHITECTURE.md
 #   make install      DESTDIR=, PREFIX=/usr/local
 #
 # Another compiler or the sanitizers build beside the normal tree:
 #   make CC=clang BUILD=build/clang
 #   make CC=clang BUILD=build/asan SANITIZE=1
+# V=1 shows the commands.
 
 CC       = gcc
 BUILD    = build
@@ -22,18 +24,24 @@ OPT      = -O2 -g
 CFLAGS   = -std=gnu11 $(OPT) $(WARN) -fPIC
 CPPFLAGS = -iquote . -D_GNU_SOURCE -DBERTH_VERSION='"$(VERSION)"' -MMD -MP
 LDFLAGS  =
+SOFLAGS  = -Wl,-z,defs
 LDLIBS   = -lseccomp -lmnl -ljansson
 ifdef SANITIZE
 CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
+SOFLAGS  = # the sanitizers' own functions are in the program
 endif
 
+# A line for each file made, or with V=1 the command.
+Q     = $(if $(V),,@)
+say   = $(if $(V),,@printf '  %-5s %s\n' $(1) $@)
+
 # A folder is a layer (docs/ARCHITECTURE.md): its sources are what lies in it.
-objects  = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
+objects  = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(addsuffix /*.c,$(1))))
 CORE     = $(call objects,core)
-PROGRAM  = $(call objects,host) $(call objects,supervise) $(call objects,cli)
+PROGRAM  = $(call objects,host supervise cli)
 CORE_TESTS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/core/*_test.c))
-HOST_TESTS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/host/*_test.c))
+HOST_TESTS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/host/*_test.c tests/supervise/*_test.c))
 KERNEL_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/kernel/*.c))
 SYSTEM_TOOLS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/system/*.c))
 FUZZERS      = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
@@ -42,36 +50,99 @@ BENCHES      = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 all: $(BUILD)/berth $(BUILD)/libberth.a $(BUILD)/libberth.so
 
 $(BUILD)/libberth.a: $(CORE)
-	@mkdir -p $(@D) && rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)
+	$(Q)mkdir -p $(@D) && rm -f $@
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/libberth.so: $(CORE) core/libberth.map
-	$(CC) -shared $(LDFLAGS) -Wl,-soname,libberth.so.$(SOMAJOR) -Wl,--version-script=core/libberth.map \
-	    -Wl,-z,defs -o $@ $(CORE)
+	$(call say,LD)
+	$(Q)$(CC) -shared $(LDFLAGS) -Wl,-soname,libberth.so.$(SOMAJOR) -Wl,--version-script=core/libberth.map \
+	    $(SOFLAGS) -o $@ $(CORE)
 
 $(BUILD)/berth: $(PROGRAM) $(BUILD)/libberth.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/%.o: %.c
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,CC)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(CORE_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libberth.a
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka
-$(HOST_TESTS): $(BUILD)/%: $(BUILD)/%.o $(call objects,host) $(BUILD)/libberth.a
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka
+$(HOST_TESTS): $(BUILD)/%: $(BUILD)/%.o $(call objects,host supervise) $(BUILD)/libberth.a
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 $(KERNEL_TESTS) $(SYSTEM_TOOLS): $(BUILD)/%: $(BUILD)/%.o
-	$(CC) $(LDFLAGS) -o $@ $^ -lmnl -lseccomp -lpthread
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lmnl -lseccomp -lpthread
 $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libberth.a
-	$(CC) $(LDFLAGS) -o $@ $^ -lpthread
-$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(wildcard core/*.c)
-	@mkdir -p $(@D)
-	clang $(CPPFLAGS) -std=gnu11 -O1 -g $(WARN) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpthread
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(wildcard core/*.[ch] tests/core/*.h)
+	$(call say,FUZZ)
+	$(Q)mkdir -p $(@D)
+	$(Q)clang $(filter-out -M%,$(CPPFLAGS)) -std=gnu11 -O1 -g $(WARN) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	    -o $@ $< $(wildcard core/*.c)
 
 tests: $(CORE_TESTS) $(HOST_TESTS) $(KERNEL_TESTS) $(SYSTEM_TOOLS)
 fuzzers: $(FUZZERS)
 benches: $(BENCHES)
+
+# ---- targets that set up by themselves ----
+
+demo:
+	@tools/setup.sh build
+	@$(MAKE) --no-print-directory $(BUILD)/berth
+	@$(BUILD)/berth demo
+
+check:
+	@tools/setup.sh build check
+	@tools/check.sh
+
+lint:
+	@tools/setup.sh build lint
+	@tools/lint.sh
+
+bench:
+	@tools/setup.sh build
+	@$(MAKE) --no-print-directory all benches
+	@set -e; for program in $(BENCHES); do echo "== $$program"; $$program; done
+
+layers: $(CORE) $(PROGRAM)
+	@tools/layers.py --self-test
+	@tools/layers.py $(BUILD)
+
+# ---- installation ----
+
+LIBRARY = libberth.so.$(VERSION)
+TO      = $(DESTDIR)$(PREFIX)
+
+# One header for users: the public ones of core/ in the order in which core/berth.h names them.
+$(BUILD)/berth.h: tools/public_header.py $(wildcard core/*.h)
+	$(call say,MAKE)
+	$(Q)mkdir -p $(@D)
+	$(Q)tools/public_header.py core/berth.h >$@
+
+install: all $(BUILD)/berth.h
+	install -d $(addprefix $(TO)/,bin lib/pkgconfig include share/man/man1 share/man/man3)
+	install -m 755 $(BUILD)/berth $(TO)/bin/
+	install -m 644 $(BUILD)/libberth.a $(TO)/lib/
+	install -m 755 $(BUILD)/libberth.so $(TO)/lib/$(LIBRARY)
+	ln -sf $(LIBRARY) $(TO)/lib/libberth.so.$(SOMAJOR)
+	ln -sf libberth.so.$(SOMAJOR) $(TO)/lib/libberth.so
+	install -m 644 $(BUILD)/berth.h $(TO)/include/
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/libberth.pc.in >$(TO)/lib/pkgconfig/libberth.pc
+	install -m 644 man/berth.1 $(TO)/share/man/man1/
+	install -m 644 man/libberth.3 $(TO)/share/man/man3/
+	@$(if $(DESTDIR),,ldconfig 2>/dev/null || true)
+
+uninstall:
+	rm -f $(addprefix $(TO)/,bin/berth include/berth.h lib/pkgconfig/libberth.pc \
+	    lib/libberth.a lib/libberth.so lib/libberth.so.$(SOMAJOR) lib/$(LIBRARY) \
+	    share/man/man1/berth.1 share/man/man3/libberth.3)
+	@$(if $(DESTDIR),,ldconfig 2>/dev/null || true)
 
 clean:
 	rm -rf build
@@ -79,4 +150,4 @@ clean:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests fuzzers benches clean
+.PHONY: all tests fuzzers benches demo check lint bench layers install uninstall clean

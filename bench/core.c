@@ -163,6 +163,7 @@ static uint32_t leave_all(struct berth_time_wait *table, uint64_t now)
 
 static void bench_time_wait(void)
 {
+	const uint32_t share = MANY / ROUNDS;
 	const uint8_t key[16] = { 1 };
 	size_t bytes = berth_time_wait_size(MANY, false);
 	struct berth_time_wait *table = berth_time_wait_init(map(bytes), bytes, MANY, false, key);
@@ -195,15 +196,15 @@ static void bench_time_wait(void)
 	}
 	for (unsigned r = 0; r < ROUNDS; r++) {
 		start = cpu_ns();
-		for (uint32_t i = 0; i < MANY / ROUNDS; i++) {
-			struct berth_tuple connection = tuple(MANY + r * (MANY / ROUNDS) + i);
+		for (uint32_t i = 0; i < share; i++) {
+			struct berth_tuple connection = tuple(MANY + r * share + i);
 
 			now += 12000;
 			if (i % BERTH_EXPIRE_BATCH == 0)
 				leave_all(table, now);
 			berth_time_wait_enter(table, &connection, now);
 		}
-		both[r] = (double)(cpu_ns() - start) / (MANY / ROUNDS);
+		both[r] = (double)(cpu_ns() - start) / share;
 	}
 	report("TIME_WAIT, 10 million: one enters, one leaves", -1, both, "ns");
 }

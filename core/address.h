@@ -26,18 +26,21 @@ struct berth_endpoint {
 /* The address a.b.c.d; v4 is in host byte order: 127.0.0.1 is 0x7f000001. */
 static inline struct berth_address berth_address_v4(uint32_t v4)
 {
-	return (struct berth_address){ { [10] = 0xff,
-					 [11] = 0xff,
-					 [12] = (uint8_t)(v4 >> 24),
-					 [13] = (uint8_t)(v4 >> 16),
-					 [14] = (uint8_t)(v4 >> 8),
-					 [15] = (uint8_t)v4 } };
+	struct berth_address address = { { 0 } };
+
+	address.bytes[10] = 0xff;
+	address.bytes[11] = 0xff;
+	address.bytes[12] = (uint8_t)(v4 >> 24);
+	address.bytes[13] = (uint8_t)(v4 >> 16);
+	address.bytes[14] = (uint8_t)(v4 >> 8);
+	address.bytes[15] = (uint8_t)v4;
+	return address;
 }
 
 /* True for an IPv4 address, however it was written. */
 static inline bool berth_address_is_v4(const struct berth_address *address)
 {
-	static const uint8_t prefix[12] = { [10] = 0xff, [11] = 0xff };
+	static const uint8_t prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
 	return memcmp(address->bytes, prefix, sizeof(prefix)) == 0;
 }

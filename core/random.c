@@ -58,11 +58,11 @@ static void start(struct block *block, const uint32_t key[8])
 
 static void refill(struct berth_random *random)
 {
-	struct block block, x;
-	lanes *w = x.word;
+	struct block block;
+	lanes w[16];
 
 	start(&block, random->key);
-	x = block;
+	memcpy(w, block.word, sizeof(w));
 	for (unsigned round = 0; round < ROUNDS; round += 2) {
 		for (unsigned i = 0; i < 4; i++)
 			quarter_round(&w[i], &w[4 + i], &w[8 + i], &w[12 + i]);

@@ -170,9 +170,11 @@ static void test_word(void **state)
 		unsigned k = 0;
 
 		if (run.step % 3 == 1)
-			word &= roll(&run.dice) & roll(&run.dice);
+			for (int i = 0; i < 2; i++)
+				word &= roll(&run.dice);
 		if (run.step % 3 == 2)
-			word |= roll(&run.dice) | roll(&run.dice);
+			for (int i = 0; i < 2; i++)
+				word |= roll(&run.dice);
 		for (unsigned bit = 0; bit < 64; bit++)
 			if (word >> bit & 1)
 				AGREE(&run, berth_word_select(word, k++) == bit);

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/socket_table.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/inet_diag.h>
+#include <linux/sock_diag.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <string.h>
+
+/* One piece of a dump: some 200 sockets, and about 0.1 ms. */
+#define PIECE 32768u
+
+#define TCP_BOUND_INACTIVE_STATE 13 /* bound and nothing else; listed since Linux 6.8, only if asked for */
+#define TIMER_TIME_WAIT		 3  /* idiag_timer */
+
+int socket_table_open(struct socket_table *table)
+{
+	struct mnl_socket *netlink = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
+
+	if (!netlink)
+		return -errno;
+	if (mnl_socket_bind(netlink, 0, MNL_SOCKET_AUTOPID) < 0) {
+		int error = -errno;
+
+		mnl_socket_close(netlink);
+		return error;
+	}
+	*table = (struct socket_table){ .netlink = netlink };
+	return 0;
+}
+
+void socket_table_close(struct socket_table *table)
+{
+	if (table->netlink)
+		mnl_socket_close(table->netlink);
+	*table = (struct socket_table){ 0 };
+}
+
+static struct nlmsghdr *new_request(void *buffer, int family, struct inet_diag_req_v2 **ret_request)
+{
+	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
+
+	header->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+	*ret_request = mnl_nlmsg_put_extra_header(header, sizeof(**ret_request));
+	(*ret_request)->sdiag_family = (uint8_t)family;
+	(*ret_request)->sdiag_protocol = IPPROTO_TCP;
+	return header;
+}
+
+/* "Local port at least first, and at most last": each test is two operations, and on failure jumps
+ * past the end, which means no (net/ipv4/inet_diag.c, inet_diag_bc_run). */
+static void put_port_filter(struct nlmsghdr *header, unsigned first, unsigned last)
+{
+	const uint16_t size = 4 * sizeof(struct inet_diag_bc_op);
+	const struct inet_diag_bc_op program[4] = {
+		{ .code = INET_DIAG_BC_S_GE, .yes = 8, .no = size + 4 },
+		{ .no = (uint16_t)first },
+		{ .code = INET_DIAG_BC_S_LE, .yes = 8, .no = size - 8 + 4 },
+		{ .no = (uint16_t)last },
+	};
+
+	mnl_attr_put(header, INET_DIAG_REQ_BYTECODE, sizeof(program), program);
+}
+
+static int request_dump(struct socket_table *table, int family)
+{
+	char buffer[256];
+	struct inet_diag_req_v2 *request;
+	struct nlmsghdr *header = new_request(buffer, family, &request);
+
+	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	header->nlmsg_seq = ++table->sequence;
+	request->idiag_states = UINT32_MAX & ~(1u << TCP_CLOSE);
+	put_port_filter(header, table->first, table->last);
+	if (mnl_socket_sendto(table->netlink, header, header->nlmsg_len) < 0)
+		return -errno;
+	table->family = family;
+	return 0;
+}
+
+int socket_table_dump(struct socket_table *table, unsigned first, unsigned last)
+{
+	table->first = first;
+	table->last = last;
+	return request_dump(table, AF_INET);
+}
+
+static struct berth_endpoint endpoint(int family, const uint32_t address[4], uint16_t port_be)
+{
+	struct berth_endpoint result = { .port = ntohs(port_be) };
+
+	if (family == AF_INET)
+		result.address = berth_address_v4(ntohl(address[0]));
+	else
+		memcpy(result.address.bytes, address, sizeof(result.address.bytes));
+	return result;
+}
+
+static bool parse_entry(const struct nlmsghdr *header, struct socket_entry *ret_entry)
+{
+	const struct inet_diag_msg *message = mnl_nlmsg_get_payload(header);
+
+	if (header->nlmsg_type != SOCK_DIAG_BY_FAMILY || mnl_nlmsg_get_payload_len(header) < sizeof(*message))
+		return false;
+	*ret_entry = (struct socket_entry){
+		.local = endpoint(message->idiag_family, message->id.idiag_src, message->id.idiag_sport),
+		.remote = endpoint(message->idiag_family, message->id.idiag_dst, message->id.idiag_dport),
+		.dual_stack = message->idiag_family == AF_INET6,
+	};
+	switch (message->idiag_state) {
+	case TCP_LISTEN:
+	case TCP_BOUND_INACTIVE_STATE:
+		ret_entry->state = SOCKET_HELD;
+		break;
+	case TCP_TIME_WAIT:
+		ret_entry->state = SOCKET_TIME_WAIT;
+		ret_entry->remaining_ms =
+			message->idiag_timer == TIMER_TIME_WAIT ? message->idiag_expires : 0;
+		break;
+	default:
+		ret_entry->state = SOCKET_CONNECTED;
+	}
+	return true;
+}
+
+struct piece {
+	void (*see)(void *context, const struct socket_entry *entry);
+	void *context;
+};
+
+static int see_message(const struct nlmsghdr *header, void *data)
+{
+	struct piece *piece = data;
+	struct socket_entry entry;
+
+	if (parse_entry(header, &entry))
+		piece->see(piece->context, &entry);
+	return MNL_CB_OK;
+}
+
+/* Receives one buffer. What mnl_cb_run() says of it: more than 0 until the end, or negative errno. */
+static int receive(struct socket_table *table, mnl_cb_t callback, void *data)
+{
+	char buffer[PIECE] __attribute__((aligned(8)));
+	ssize_t size = mnl_socket_recvfrom(table->netlink, buffer, sizeof(buffer));
+	int status;
+
+	if (size < 0)
+		return -errno;
+	status = mnl_cb_run(buffer, (size_t)size, table->sequence, mnl_socket_get_portid(table->netlink),
+			    callback, data);
+	return status < 0 ? -errno : status;
+}
+
+int socket_table_step(struct socket_table *table,
+		      void (*see)(void *context, const struct socket_entry *entry), void *context)
+{
+	struct piece piece = { see, context };
+	int status = receive(table, see_message, &piece);
+
+	if (status > 0)
+		return 1;
+	if (status == 0 && table->family == AF_INET) {
+		status = request_dump(table, AF_INET6);
+		return status < 0 ? status : 1;
+	}
+	table->family = 0;
+	return status;
+}
+
+/* struct tcp_info of a connection; its options are only final once it is established. */
+static int see_attribute(const struct nlattr *attribute, void *data)
+{
+	const struct tcp_info *info = mnl_attr_get_payload(attribute);
+	struct socket_entry *entry = data;
+
+	if (mnl_attr_get_type(attribute) != INET_DIAG_INFO ||
+	    mnl_attr_get_payload_len(attribute) <= offsetof(struct tcp_info, tcpi_options) + 1)
+		return MNL_CB_OK;
+	entry->established = info->tcpi_state == TCP_ESTABLISHED;
+	entry->timestamps = info->tcpi_options & TCPI_OPT_TIMESTAMPS;
+	return MNL_CB_STOP;
+}
+
+static int keep_message(const struct nlmsghdr *header, void *data)
+{
+	if (!parse_entry(header, data))
+		return MNL_CB_ERROR;
+	mnl_attr_parse(header, sizeof(struct inet_diag_msg), see_attribute, data);
+	return MNL_CB_STOP;
+}
+
+/* An IPv4 connection of an IPv6 socket lies in the IPv4 table: a v4-mapped address is IPv4. */
+static void put_endpoint(const struct berth_endpoint *from, uint32_t address[4], uint16_t *port_be)
+{
+	if (berth_address_is_v4(&from->address))
+		memcpy(address, from->address.bytes + 12, 4);
+	else
+		memcpy(address, from->address.bytes, 16);
+	*port_be = htons(from->port);
+}
+
+int socket_table_find(struct socket_table *table, const struct berth_endpoint *local,
+		      const struct berth_endpoint *remote, struct socket_entry *ret_entry)
+{
+	char buffer[256];
+	struct inet_diag_req_v2 *request;
+	int family = berth_address_is_v4(&local->address) ? AF_INET : AF_INET6;
+	struct nlmsghdr *header = new_request(buffer, family, &request);
+	int status;
+
+	header->nlmsg_flags = NLM_F_REQUEST;
+	header->nlmsg_seq = ++table->sequence;
+	request->idiag_states = UINT32_MAX;
+	request->idiag_ext = 1u << (INET_DIAG_INFO - 1);
+	request->id.idiag_cookie[0] = INET_DIAG_NOCOOKIE;
+	request->id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+	put_endpoint(local, request->id.idiag_src, &request->id.idiag_sport);
+	put_endpoint(remote, request->id.idiag_dst, &request->id.idiag_dport);
+	if (mnl_socket_sendto(table->netlink, header, header->nlmsg_len) < 0)
+		return -errno;
+	status = receive(table, keep_message, ret_entry);
+	return status < 0 ? status : 0;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the supervisor knows of the ports of this host.
+ *
+ * Theory of operation
+ *
+ * For each local address that is used there is a libberth port space, and one more for sockets
+ * bound to all addresses, in which every socket of the host counts. Each exists twice: the current
+ * one is asked, and the next one is being built from a dump of the kernel's socket table, a small
+ * piece at a time between two calls of the program. When the dump is complete they change places.
+ * So nothing has to be told when a connection goes: it is missing in the next dump, and a record of
+ * whatever kind is never older than one dump. What the supervisor itself does meanwhile is told to
+ * both.
+ *
+ * All of it is a hint. A port that looks free is refused by the kernel, is marked, and the next is
+ * tried; a port that looks taken is missed until the next dump. A dump is made only after calls,
+ * and takes at most a twentieth of the time: on a host with 100,000 connections one every few
+ * seconds, elsewhere four a second. The first call after a pause has one made for it if that takes
+ * no more than 2 ms.
+ *
+ * Memory: SITES addresses, about 5 MB each of which untouched pages cost nothing. The address not
+ * used for longest makes room.
+ */
+#ifndef BERTH_SUPERVISE_KNOWLEDGE_H
+#define BERTH_SUPERVISE_KNOWLEDGE_H
+
+#include "core/port_space.h"
+#include "host/socket_table.h"
+#include "host/sysctl.h"
+
+#define SITES 16u
+
+/* One local address, or all of them (site 0). */
+struct site {
+	struct berth_address address;
+	struct berth_space *current, *next; /* NULL: the site is free */
+	uint64_t used_ns;
+};
+
+/* A TIME_WAIT that a dump has shown; spaces want them oldest first. */
+struct seen_time_wait {
+	uint64_t entered_ns;
+	struct berth_endpoint local, remote;
+};
+
+struct knowledge {
+	struct site site[SITES];
+	enum berth_policy policy;
+	struct port_sysctls sysctls;
+	struct berth_random random;
+	struct socket_table table;
+	struct seen_time_wait *time_wait; /* room for all that a dump keeps */
+	unsigned time_wait_count;
+	bool wanted;		/* something was asked since the last dump began */
+	uint64_t dump_ns;	/* when the dump under way, or the last one, began */
+	uint64_t dump_cost_ns;	/* spent on it */
+	uint64_t not_before_ns; /* the next one */
+	uint64_t sysctls_ns;	/* when they were read */
+};
+
+/* 0 or negative errno. The struct is to be zero-filled. */
+int knowledge_open(struct knowledge *knowledge, enum berth_policy policy, uint64_t now_ns);
+
+/* The space to pick from for a socket with this local address (any: 0.0.0.0, ::). NULL: none to be
+ * had. */
+struct berth_space *knowledge_space(struct knowledge *knowledge, const struct berth_address *local,
+				    uint64_t now_ns);
+
+/* Some port of the range that is not reserved, whatever is on it; 0 if every one that was drawn is
+ * reserved. */
+unsigned knowledge_any_port(struct knowledge *knowledge);
+
+/* The supervisor gave port to a connection, or to a socket without one (remote NULL). */
+void knowledge_took(struct knowledge *knowledge, const struct berth_endpoint *local,
+		    const struct berth_endpoint *remote, uint64_t now_ns);
+
+/* The kernel refused the port. remote as above. */
+void knowledge_refused(struct knowledge *knowledge, const struct berth_endpoint *local,
+		       const struct berth_endpoint *remote, uint64_t now_ns);
+
+/* The sysctls are not what they were thought to be: they are read again before the next pick. */
+void knowledge_doubt_sysctls(struct knowledge *knowledge);
+
+/* Does a piece of what is due: begins, continues or ends a dump. */
+void knowledge_work(struct knowledge *knowledge, uint64_t now_ns);
+
+/* Milliseconds until knowledge_work() has something to do; -1: not before the next call. */
+int knowledge_idle_ms(const struct knowledge *knowledge, uint64_t now_ns);
+
+#endif

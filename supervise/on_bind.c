@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * bind() to port 0, and the calls that end its putting off: listen() and getsockname().
+ */
+#include <errno.h>
+
+#include "supervise/notification.h"
+#include "supervise/supervisor.h"
+
+#define MOST_ATTEMPTS 8
+
+static int bind_port(struct guest_socket *socket, unsigned port)
+{
+	sockaddr_set_port(&socket->address, port);
+	return bind(socket->fd, (const struct sockaddr *)&socket->address, socket->address_size) < 0 ? -errno
+												     : 0;
+}
+
+/* To the kernel it is a bind to port 0 that happens to find this port, as the program asked for: a
+ * port bound by its number would stay with the socket when its connection has ended
+ * (SOCK_BINDPORT_LOCK). */
+static int bind_fresh(struct supervisor *supervisor, struct guest_socket *socket, unsigned port)
+{
+	int error;
+
+	supervisor->shared->record.range_set = true;
+	error = steer_local_port_range(socket->fd, port, port);
+	if (!error)
+		error = bind_port(socket, 0);
+	steer_local_port_range(socket->fd, 0, 0);
+	supervisor->shared->record.range_set = false;
+	return error;
+}
+
+/* A port that others are on, or were, can only be bound by its number, and by a socket that shares. */
+static int bind_used(struct guest_socket *socket, unsigned port)
+{
+	bool share = !socket->facts.reuse_address;
+	int error;
+
+	if (share)
+		steer_reuse_address(socket->fd, true);
+	error = bind_port(socket, port);
+	if (share && error)
+		steer_reuse_address(socket->fd, false);
+	return error;
+}
+
+static int bind_picked(struct supervisor *supervisor, struct guest_socket *socket, unsigned port,
+		       enum berth_verdict verdict)
+{
+	if (verdict == BERTH_FRESH)
+		return supervisor->has_port_range ? bind_fresh(supervisor, socket, port)
+						  : bind_port(socket, port);
+	return bind_used(socket, port);
+}
+
+/* The destination is still unknown and the port must be known now: fresh, waiting, shared. Where no
+ * pick holds, the kernel chooses, as it would have chosen at bind(); where it finds none either,
+ * the socket stays without a port. */
+static void settle(struct supervisor *supervisor, struct guest_socket *socket)
+{
+	struct knowledge *knowledge = &supervisor->knowledge;
+	struct berth_space *space = knowledge_space(knowledge, &socket->local.address, supervisor->now_ns);
+	enum berth_verdict verdict;
+	unsigned port;
+
+	for (int attempt = 0; space && attempt < MOST_ATTEMPTS; attempt++) {
+		verdict = berth_space_pick(space, NULL, supervisor->now_ns, &port);
+		if (!berth_verdict_has_port(verdict))
+			break;
+		socket->local.port = (uint16_t)port;
+		if (bind_picked(supervisor, socket, port, verdict) == 0) {
+			knowledge_took(knowledge, &socket->local, NULL, supervisor->now_ns);
+			return;
+		}
+		knowledge_refused(knowledge, &socket->local, NULL, supervisor->now_ns);
+	}
+	bind_port(socket, 0);
+}
+
+/* True if the socket's port had been put off. */
+static bool settle_if_lazy(struct supervisor *supervisor, struct guest_socket *socket, uint64_t cookie)
+{
+	struct lazy_table *lazy = &supervisor->shared->lazy;
+
+	if (socket->local.port != 0 || !lazy_has(lazy, cookie))
+		return false;
+	settle(supervisor, socket);
+	lazy_remove(lazy, cookie);
+	supervisor->shared->ways[WAY_SETTLED]++;
+	return true;
+}
+
+/* A choice that the program made itself, or that Berth does not understand. */
+static bool may_put_off(const struct guest_socket *socket)
+{
+	const struct socket_facts *facts = &socket->facts;
+
+	return facts->closed && socket->local.port == 0 && !facts->bound_to_device && !facts->reuse_port &&
+	       !facts->no_port && !facts->own_range;
+}
+
+/* Binds the address alone. What bind() says of the address, it says now, to the program. */
+static int bind_without_port(struct supervisor *supervisor, const struct guest_socket *socket,
+			     const struct sockaddr_storage *address, size_t size)
+{
+	int error;
+
+	supervisor->shared->record.no_port_set = true;
+	error = steer_bind_without_port(socket->fd, true);
+	if (error)
+		return error;
+	return bind(socket->fd, (const struct sockaddr *)address, (socklen_t)size) < 0 ? -errno : 0;
+}
+
+struct answer on_bind(struct supervisor *supervisor, const struct seccomp_notif *call)
+{
+	struct lazy_table *lazy = &supervisor->shared->lazy;
+	struct sockaddr_storage address;
+	struct berth_endpoint wanted;
+	struct guest_socket socket;
+	enum way_out way;
+	uint64_t cookie;
+	size_t size;
+	int error;
+
+	if (!read_address(call, &address, &size, &wanted))
+		return leave_to_kernel(supervisor, WAY_NOT_TCP);
+	if (wanted.port != 0 && lazy->count == 0)
+		return leave_to_kernel(supervisor, WAY_OWN_CHOICE);
+	if (!take_socket(supervisor, call, &socket, &way))
+		return leave_to_kernel(supervisor, way);
+	cookie = socket_cookie(socket.fd);
+	if (settle_if_lazy(supervisor, &socket, cookie))
+		return answer_by_kernel(); /* which says what is wrong with a second bind */
+	if (wanted.port != 0 || cookie == 0 || !may_put_off(&socket))
+		return leave_to_kernel(supervisor, WAY_OWN_CHOICE);
+	error = bind_without_port(supervisor, &socket, &address, size);
+	if (error == -EACCES || error == -EPERM || error == -ENOPROTOOPT)
+		return leave_to_kernel(supervisor, WAY_UNREACHABLE); /* perhaps it is only we who may not */
+	if (error)
+		return answer_result(error);
+	lazy_add(lazy, cookie);
+	supervisor->shared->ways[WAY_PUT_OFF]++;
+	return answer_result(0);
+}
+
+struct answer settle_first(struct supervisor *supervisor, const struct seccomp_notif *call)
+{
+	struct guest_socket socket;
+	enum way_out way;
+
+	if (supervisor->shared->lazy.count > 0 && take_socket(supervisor, call, &socket, &way))
+		settle_if_lazy(supervisor, &socket, socket_cookie(socket.fd));
+	return answer_by_kernel();
+}
+
+struct answer on_getsockname(struct supervisor *supervisor, const struct seccomp_notif *call)
+{
+	if ((int)call->data.args[0] == -1 && call->data.args[2] == SUPERVISED_QUESTION)
+		return answer_result(0);
+	return settle_first(supervisor, call);
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * connect(): the destination is known, so the port is chosen for it.
+ *
+ * Theory of operation
+ *
+ * The supervisor makes the connection itself, on its copy of the program's descriptor: only so does
+ * it hear at once, from the kernel's own atomic check, that a port is taken, and can try the next.
+ * For that moment the socket is non-blocking and its IP_LOCAL_PORT_RANGE is one port wide; both are
+ * put back before the program is answered. A non-blocking connect() is answered with what came of
+ * it. A blocking one is let run: the kernel finds a connection on its way, waits for it as it would
+ * have, and returns what becomes of it (__inet_stream_connect, SS_CONNECTING), with the program's
+ * own timeouts and signals.
+ *
+ * Picks come in the order of their rank. A connection in TIME_WAIT with this very destination is
+ * taken over by the kernel itself if tcp_tw_reuse says so; an explicit bind of a sharing socket may
+ * take it over whenever the connection used timestamps (RFC 6191; tcp_twsk_unique), but cannot be
+ * taken back, so it is done only where a look-up has just shown the TIME_WAIT and timestamps are
+ * known to be in use. Where IP_LOCAL_PORT_RANGE is missing (before Linux 6.3) an explicit bind is
+ * the way for all ranks, and a shared port is looked up first.
+ *
+ * The socket gets SO_REUSEADDR, and keeps it: its TIME_WAIT inherits it, and only such a TIME_WAIT
+ * ever lets another socket bind its port.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include "supervise/supervisor.h"
+
+#define MOST_ATTEMPTS 8
+#define LOOKS_AROUND  8
+
+static_assert(WAY_FRESH + BERTH_SHARED == (int)WAY_SHARED && WAY_FRESH + BERTH_WAITING == (int)WAY_WAITING,
+	      "ways out and verdicts in the same order");
+
+/* One connect() call under way. */
+struct attempt {
+	struct supervisor *supervisor;
+	struct guest_socket socket;
+	struct sockaddr_storage address; /* of the destination */
+	size_t address_size;
+	struct berth_endpoint remote;
+	struct berth_endpoint local; /* as it will be: source address, and the port being tried */
+	struct peer *peer;
+	bool stuck; /* explicitly bound: no other port can be tried on this socket */
+};
+
+static bool defers_connect(int fd)
+{
+	int on = 0;
+	socklen_t size = sizeof(on);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, &size) == 0 && on;
+}
+
+static bool may_steer(const struct attempt *attempt)
+{
+	const struct socket_facts *facts = &attempt->socket.facts;
+
+	return attempt->socket.local.port == 0 && attempt->remote.port != 0 && !facts->bound_to_device &&
+	       !facts->reuse_port && !facts->own_range && !defers_connect(attempt->socket.fd);
+}
+
+/* The local address that the connection will have: bound, learned, or asked of the routing table. */
+static bool find_source(struct attempt *attempt)
+{
+	const struct berth_address *bound = &attempt->socket.local.address;
+
+	attempt->peer = peer_of(&attempt->supervisor->peers, &attempt->remote.address);
+	if (!address_is_any(bound))
+		attempt->local.address = *bound;
+	else if (attempt->peer->has_source)
+		attempt->local.address = attempt->peer->source;
+	else
+		return route_source(&attempt->address, attempt->address_size, &attempt->local.address) == 0;
+	return true;
+}
+
+static int connect_now(struct attempt *attempt)
+{
+	attempt->supervisor->shared->record.connecting = true;
+	return connect(attempt->socket.fd, (const struct sockaddr *)&attempt->address,
+		       (socklen_t)attempt->address_size) < 0
+		       ? -errno
+		       : 0;
+}
+
+/* Connects from the one port. -EADDRNOTAVAIL: the kernel refused it. */
+static int connect_by_range(struct attempt *attempt)
+{
+	struct call_record *record = &attempt->supervisor->shared->record;
+	int result;
+
+	record->range_set = true;
+	result = steer_local_port_range(attempt->socket.fd, attempt->local.port, attempt->local.port);
+	if (result == 0)
+		result = connect_now(attempt);
+	if (result == -EADDRNOTAVAIL) {
+		steer_local_port_range(attempt->socket.fd, 0, 0);
+		record->range_set = false;
+	}
+	return result;
+}
+
+/* Whether an explicit bind would meet what the pick promised. */
+static bool may_bind(const struct attempt *attempt, enum berth_verdict verdict)
+{
+	struct supervisor *supervisor = attempt->supervisor;
+	struct socket_entry entry;
+	int found;
+
+	if (verdict == BERTH_FRESH)
+		return !supervisor->has_port_range;
+	if (verdict == BERTH_WAITING &&
+	    (!supervisor->knowledge.sysctls.timestamps || attempt->peer->timestamps != TIMESTAMPS_USED))
+		return false;
+	if (verdict == BERTH_SHARED && supervisor->has_port_range)
+		return false;
+	if (!supervisor->lookups.netlink)
+		return false;
+	found = socket_table_find(&supervisor->lookups, &attempt->local, &attempt->remote, &entry);
+	return verdict == BERTH_SHARED ? found == -ENOENT : found == 0 && entry.state == SOCKET_TIME_WAIT;
+}
+
+/* Binds the source address and the port, and connects. -EADDRNOTAVAIL: the kernel refused one or
+ * the other. */
+static int connect_by_bind(struct attempt *attempt)
+{
+	struct sockaddr_storage address;
+	socklen_t size = sockaddr_from_endpoint(&attempt->local, attempt->socket.facts.family, &address);
+
+	/* The scope of a link-local address is that of the destination. */
+	if (address.ss_family == AF_INET6 && attempt->address.ss_family == AF_INET6)
+		((struct sockaddr_in6 *)&address)->sin6_scope_id =
+			((const struct sockaddr_in6 *)&attempt->address)->sin6_scope_id;
+	if (bind(attempt->socket.fd, (const struct sockaddr *)&address, size) < 0)
+		return -EADDRNOTAVAIL;
+	attempt->stuck = true;
+	return connect_now(attempt);
+}
+
+static int connect_from(struct attempt *attempt, enum berth_verdict verdict)
+{
+	int result = -EADDRNOTAVAIL;
+
+	if (attempt->supervisor->has_port_range)
+		result = connect_by_range(attempt);
+	if (result == -EADDRNOTAVAIL && may_bind(attempt, verdict))
+		result = connect_by_bind(attempt);
+	return result;
+}
+
+static bool is_begun(int result)
+{
+	return result == 0 || result == -EINPROGRESS;
+}
+
+/* The kernel says which port it really was; outside ip_local_port_range it did not follow us. */
+static void learn(struct attempt *attempt)
+{
+	struct supervisor *supervisor = attempt->supervisor;
+	struct lazy_table *lazy = &supervisor->shared->lazy;
+	unsigned wanted = attempt->local.port;
+	struct sockaddr_storage address;
+	socklen_t size;
+
+	if (lazy->count > 0)
+		lazy_remove(lazy, socket_cookie(attempt->socket.fd));
+	if (local_endpoint(attempt->socket.fd, &address, &size, &attempt->local) < 0)
+		return;
+	if (attempt->local.port != wanted)
+		knowledge_doubt_sysctls(&supervisor->knowledge);
+	knowledge_took(&supervisor->knowledge, &attempt->local, &attempt->remote, supervisor->now_ns);
+	peer_connected(&supervisor->peers, attempt->peer, attempt->socket.fd, &attempt->local,
+		       &attempt->remote);
+}
+
+/* No port seems left. What is known may be out of date, and the connections of a program that opens
+ * and closes fast are in TIME_WAIT long before a dump shows it: some ports are looked up. The one
+ * that has waited longest of them, or one that is free after all. */
+static enum berth_verdict look_around(struct attempt *attempt, unsigned *ret_port)
+{
+	struct supervisor *supervisor = attempt->supervisor;
+	uint32_t least_ms = UINT32_MAX;
+	struct socket_entry entry;
+	int found;
+
+	for (int look = 0; look < LOOKS_AROUND && supervisor->lookups.netlink; look++) {
+		attempt->local.port = (uint16_t)knowledge_any_port(&supervisor->knowledge);
+		found = socket_table_find(&supervisor->lookups, &attempt->local, &attempt->remote, &entry);
+		if (found == -ENOENT && attempt->local.port != 0) {
+			*ret_port = attempt->local.port;
+			return BERTH_SHARED;
+		}
+		if (found == 0 && entry.state == SOCKET_TIME_WAIT && entry.remaining_ms < least_ms) {
+			*ret_port = attempt->local.port;
+			least_ms = entry.remaining_ms;
+		}
+	}
+	return least_ms < UINT32_MAX ? BERTH_WAITING : BERTH_EXHAUSTED;
+}
+
+/* Tries picks until one is not refused. -EADDRNOTAVAIL: none was found, *ret_way says why. */
+static int try_picks(struct attempt *attempt, enum way_out *ret_way)
+{
+	struct supervisor *supervisor = attempt->supervisor;
+	struct berth_space *space =
+		knowledge_space(&supervisor->knowledge, &attempt->local.address, supervisor->now_ns);
+	enum berth_verdict verdict;
+	unsigned port;
+	int result;
+
+	*ret_way = WAY_GIVEN_UP;
+	for (int tries = 0; space && tries < MOST_ATTEMPTS && !attempt->stuck; tries++) {
+		verdict = berth_space_pick(space, &attempt->remote, supervisor->now_ns, &port);
+		if (verdict == BERTH_EXHAUSTED && supervisor->policy == BERTH_POLICY_BERTH)
+			verdict = look_around(attempt, &port);
+		if (!berth_verdict_has_port(verdict)) {
+			*ret_way = WAY_EXHAUSTED;
+			break;
+		}
+		attempt->local.port = (uint16_t)port;
+		result = connect_from(attempt, verdict);
+		if (result != -EADDRNOTAVAIL) {
+			*ret_way = (enum way_out)(WAY_FRESH + (int)verdict);
+			return result;
+		}
+		supervisor->shared->ways[WAY_REFUSED]++;
+		knowledge_refused(&supervisor->knowledge, &attempt->local, &attempt->remote,
+				  supervisor->now_ns);
+		if (supervisor->policy != BERTH_POLICY_BERTH || attempt->stuck) {
+			*ret_way = WAY_COLLISION; /* the older rules have no second try */
+			break;
+		}
+	}
+	return -EADDRNOTAVAIL;
+}
+
+static void make_nonblocking(struct attempt *attempt, bool *ret_blocking)
+{
+	int flags = fcntl(attempt->socket.fd, F_GETFL);
+
+	*ret_blocking = !(flags & O_NONBLOCK);
+	if (!*ret_blocking)
+		return;
+	attempt->supervisor->shared->record.made_nonblocking = true;
+	fcntl(attempt->socket.fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+static struct answer steer(struct attempt *attempt)
+{
+	struct supervisor *supervisor = attempt->supervisor;
+	enum way_out way;
+	bool blocking;
+	int result;
+
+	make_nonblocking(attempt, &blocking);
+	if (!attempt->socket.facts.reuse_address)
+		steer_reuse_address(attempt->socket.fd, true);
+	result = try_picks(attempt, &way);
+	if (result == -EADDRNOTAVAIL && way != WAY_COLLISION)
+		return leave_to_kernel(supervisor, way);
+	if (result == -EACCES || result == -EPERM)
+		return leave_to_kernel(supervisor, WAY_UNREACHABLE); /* perhaps it is only we who may not */
+	supervisor->shared->ways[way]++;
+	if (is_begun(result))
+		learn(attempt);
+	if (result == -EINPROGRESS && blocking)
+		return answer_by_kernel();
+	return answer_result(result);
+}
+
+/* A socket on which connect() was begun before. If that was us, and the program did not hear of it,
+ * it hears now. */
+static struct answer on_begun(struct supervisor *supervisor, int fd)
+{
+	bool unheard = supervisor->unheard != 0 && supervisor->unheard == socket_cookie(fd);
+
+	if (unheard && fcntl(fd, F_GETFL) & O_NONBLOCK)
+		return answer_result(-EINPROGRESS);
+	return leave_to_kernel(supervisor, WAY_OWN_CHOICE);
+}
+
+struct answer on_connect(struct supervisor *supervisor, const struct seccomp_notif *call)
+{
+	struct attempt attempt = { .supervisor = supervisor };
+	enum way_out way;
+
+	if (!read_address(call, &attempt.address, &attempt.address_size, &attempt.remote))
+		return leave_to_kernel(supervisor, WAY_NOT_TCP);
+	if (!take_socket(supervisor, call, &attempt.socket, &way))
+		return leave_to_kernel(supervisor, way);
+	if (!attempt.socket.facts.closed)
+		return on_begun(supervisor, attempt.socket.fd);
+	if (!may_steer(&attempt))
+		return leave_to_kernel(supervisor, WAY_OWN_CHOICE);
+	if (!find_source(&attempt))
+		return leave_to_kernel(supervisor, WAY_UNREACHABLE);
+	return steer(&attempt);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The memory that front, guardian and supervisor share (MAP_SHARED, zero-filled). The supervisor alone
+ * writes, until it is dead; then the guardian alone.
+ */
+#ifndef BERTH_SUPERVISE_SHARED_H
+#define BERTH_SUPERVISE_SHARED_H
+
+#include <linux/seccomp.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "supervise/lazy.h"
+
+/* How a call is answered: by the kernel, as if nothing had been, or with a result (negative errno). */
+struct answer {
+	bool by_kernel;
+	int result;
+};
+
+/* The one call that is being answered, and what was done to the guest's socket and is still to be
+ * undone. Each debt is written down before the deed and struck out after its undoing, so at
+ * whatever instant the supervisor is killed, the guardian may undo all that stands here once more
+ * without harm. */
+struct call_record {
+	/* The kernel writes it here itself when the call is received; id 0: none. */
+	struct seccomp_notif call;
+	_Atomic int fd; /* our copy of the guest's descriptor, valid where has_fd */
+	_Atomic bool has_fd;
+	_Atomic bool range_set;	       /* IP_LOCAL_PORT_RANGE is to be lifted */
+	_Atomic bool no_port_set;      /* IP_BIND_ADDRESS_NO_PORT is to be cleared */
+	_Atomic bool made_nonblocking; /* O_NONBLOCK is to be cleared */
+	_Atomic bool connecting;       /* connect() has been, or is just being, called on fd */
+	struct answer answer;	       /* valid where decided */
+	_Atomic bool decided;	       /* only the undoing and the answering are left */
+};
+
+/* Each way out of each call, counted. */
+enum way_out {
+	WAY_FRESH, /* connect(): got a port of this rank */
+	WAY_SHARED,
+	WAY_WAITING,
+	WAY_REFUSED,	 /* connect(): the kernel refused a port, and the next was tried */
+	WAY_EXHAUSTED,	 /* connect(): no port seemed left; the kernel was asked */
+	WAY_GIVEN_UP,	 /* connect(): too many ports were refused; the kernel was asked */
+	WAY_COLLISION,	 /* connect(): the policy's one port was refused, and the program was told */
+	WAY_PUT_OFF,	 /* bind(): the choice was put off */
+	WAY_SETTLED,	 /* listen(), getsockname(): chosen before the destination was known */
+	WAY_OWN_CHOICE,	 /* the program's own choice stood: explicit port, its own options, a device */
+	WAY_NOT_TCP,	 /* something else than a TCP socket of this network namespace */
+	WAY_UNREACHABLE, /* the guest's memory or descriptor could not be had */
+	WAY_COUNT,
+};
+
+/* "fresh", "not-tcp", ...: stable, for programs. */
+const char *way_out_name(enum way_out way);
+
+struct shared {
+	_Atomic pid_t program; /* 0 until it is forked */
+	_Atomic bool started;  /* the listener is at LISTENER_FD, and the program is about to be executed */
+	struct call_record record;
+	_Atomic uint64_t ways[WAY_COUNT];
+	struct lazy_table lazy;
+};
+
+/* New shared memory, or NULL. It lives as long as the processes that inherit it. */
+struct shared *shared_new(void);
+
+/* Undoes what the record says is to be undone on its fd, and closes it. */
+void call_record_undo(struct call_record *record);
+
+#endif

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: MIT
+"""System tests: real programs on the real kernel, each test in a network namespace of its own.
+
+    make tests && /usr/bin/python3 -m pytest tests/system
+
+BERTH names another binary than build/berth; its tools are looked for beside it. Everything a test starts in its
+namespace must be gone when the test ends: the fixture `net` fails the test that leaves something behind.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BERTH = Path(os.environ.get("BERTH", ROOT / "build/berth")).resolve()
+TOOLS = BERTH.parent / "tests/system"
+SUPERVISE = [str(BERTH), "run", "--mode=supervise", "--"]
+SINK_PORT = 7001
+TEST_SECONDS = int(os.environ.get("BERTH_TEST_SECONDS", "120"))
+
+
+def pytest_sessionstart(session):
+    if not BERTH.exists() or not (TOOLS / "sink").exists():
+        pytest.exit(f"{BERTH} or {TOOLS}/sink is missing: run 'make all tests' first", 2)
+
+
+def tool(name):
+    return str(TOOLS / name)
+
+
+def need(program):
+    """A missing program fails the test: a skip would hide what was not proven."""
+    path = shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+    if not path:
+        pytest.fail(f"{program} is not installed; 'tools/setup' lists the packages")
+    return path
+
+
+def wait_for(condition, what, seconds=10):
+    """Polls until condition() is true and returns its value."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.005)
+    pytest.fail(f"waited {seconds} s for {what}")
+
+
+def status_fields(pid):
+    """(command name, parent, state) of a process, or None when it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    name = text[text.index("(") + 1 : text.rindex(")")]
+    state, parent = text[text.rindex(")") + 2 :].split()[:2]
+    return name, int(parent), state
+
+
+def descendants(pid):
+    """Command names of all that descend from pid, by their pid."""
+    table = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and (fields := status_fields(entry)):
+            table[int(entry)] = fields
+    found, grew = {}, True
+    while grew:
+        grew = False
+        for child, (name, parent, state) in table.items():
+            if child not in found and (parent == pid or parent in found) and state != "Z":
+                found[child] = name
+                grew = True
+    return found
+
+
+def part_of_berth(front, name):
+    """The pid of berth-super or berth-guard below the process that the shell started."""
+    return wait_for(lambda: next((p for p, n in descendants(front).items() if n == name), None), name)
+
+
+class Namespace:
+    """A network namespace that lives as long as a process in it, with lo up."""
+
+    def __init__(self):
+        user = [] if os.geteuid() == 0 else ["-Ur"]
+        self.holder = subprocess.Popen(
+            ["unshare", "-n", *user, "sh", "-c", "ip link set lo up && echo up && exec cat"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        if self.holder.stdout.readline() != "up\n":
+            pytest.exit("cannot make a network namespace: be root, or allow user namespaces", 2)
+        self.inode = os.readlink(f"/proc/{self.holder.pid}/ns/net")
+        self.enter = ["nsenter", "-t", str(self.holder.pid), "-n"]
+        if user:
+            self.enter += ["-U", "--preserve-credentials"]
+        self.background = []
+
+    def popen(self, command, **kwargs):
+        kwargs.setdefault("text", True)
+        process = subprocess.Popen([*self.enter, *map(str, command)], **kwargs)
+        self.background.append(process)
+        return process
+
+    def run(self, command, timeout=60, **kwargs):
+        """Runs to the end; the result has returncode, stdout, stderr. Too long is a failed test."""
+        kwargs.setdefault("stdout", subprocess.PIPE)
+        kwargs.setdefault("stderr", subprocess.PIPE)
+        text_input = kwargs.pop("input", None)
+        if text_input is not None:
+            kwargs["stdin"] = subprocess.PIPE
+        process = self.popen(command, **kwargs)
+        try:
+            out, err = process.communicate(text_input, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            shown = [*map(str, command)]
+            state = descendants(process.pid)
+            self.kill_all()
+            pytest.fail(f"still running after {timeout} s: {shown}; below it: {state}")
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+    def output(self, command, **kwargs):
+        """stdout of a command that must succeed."""
+        done = self.run(command, **kwargs)
+        assert done.returncode == 0, f"{command}: status {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def json(self, command, **kwargs):
+        return json.loads(self.output(command, **kwargs))
+
+    def sysctl(self, name, value):
+        path = "/proc/sys/net/" + name.replace(".", "/")
+        self.output(["sh", "-c", f"echo '{value}' > {path}"])
+
+    def sink(self, count=4, first=SINK_PORT):
+        """The far end: count listening ports from first on. Ends with the test."""
+        process = self.popen([tool("sink"), first, count], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    def processes(self):
+        """Names by pid of all that live in this namespace, but for its holder."""
+        found = {}
+        for entry in os.listdir("/proc"):
+            try:
+                inside = entry.isdigit() and os.readlink(f"/proc/{entry}/ns/net") == self.inode
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                continue
+            if inside and int(entry) != self.holder.pid and (fields := status_fields(entry)):
+                if fields[2] != "Z":
+                    found[int(entry)] = fields[0]
+        return found
+
+    def berth_processes(self):
+        return {pid: name for pid, name in self.processes().items() if name.startswith("berth")}
+
+    def kill_all(self):
+        for pid in self.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+    def close(self):
+        """Ends the far ends; returns what is left although nothing should be."""
+        for process in self.background:
+            if process.stdin and process.poll() is None:
+                process.stdin.close()
+        deadline = time.monotonic() + 5
+        while (left := self.processes()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.kill_all()
+        for process in [*self.background, self.holder]:
+            if process is self.holder:
+                process.stdin.close()
+            process.wait(10)
+            for stream in (process.stdout, process.stderr):
+                if stream:
+                    stream.close()
+        return left
+
+
+@pytest.fixture(autouse=True)
+def bounded():
+    """No test takes longer than this, whatever hangs."""
+
+    def too_long(number, frame):
+        pytest.fail(f"the test took longer than {TEST_SECONDS} s")
+
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(TEST_SECONDS)
+    yield
+    signal.alarm(0)
+
+
+@pytest.fixture
+def net():
+    namespace = Namespace()
+    yield namespace
+    left = namespace.close()
+    assert not left, f"left behind in the namespace: {left}"
+
+
+@pytest.fixture
+def berth():
+    """The command prefix under test."""
+    return list(SUPERVISE)
+
+
+@pytest.fixture(params=["stock", "berth"])
+def prefix(request):
+    """Both ways, for what must be the same with and without Berth."""
+    return [] if request.param == "stock" else list(SUPERVISE)

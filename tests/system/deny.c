@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Runs a program on a poorer kernel: a seccomp filter around it makes some calls fail as they would there.
+ *
+ *   deny WHAT ERRNO PROGRAM ...
+ *
+ *   port-range      setsockopt and getsockopt of IP_LOCAL_PORT_RANGE: Linux before 6.3 (ENOPROTOOPT)
+ *   listener        seccomp() with NEW_LISTENER: no user notification (EINVAL, EPERM)
+ *   seccomp         seccomp() altogether (ENOSYS)
+ *   pidfd-getfd     pidfd_getfd(): a container's filter or yama (EPERM)
+ *   sock-diag       socket(AF_NETLINK, ...): no sock_diag (EPROTONOSUPPORT)
+ */
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <seccomp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51
+#endif
+
+static int errno_by_name(const char *name)
+{
+	for (int number = 1; number < 256; number++)
+		if (strerrorname_np(number) && strcmp(strerrorname_np(number), name) == 0)
+			return number;
+	return 0;
+}
+
+/* WHAT, the call, and the arguments that are denied. */
+static const struct denial {
+	const char *what;
+	int call;
+	unsigned arguments;
+	struct scmp_arg_cmp argument[2];
+} denials[] = {
+	{ "port-range",
+	  SCMP_SYS(setsockopt),
+	  2,
+	  { { 1, SCMP_CMP_EQ, SOL_IP, 0 }, { 2, SCMP_CMP_EQ, IP_LOCAL_PORT_RANGE, 0 } } },
+	{ "port-range",
+	  SCMP_SYS(getsockopt),
+	  2,
+	  { { 1, SCMP_CMP_EQ, SOL_IP, 0 }, { 2, SCMP_CMP_EQ, IP_LOCAL_PORT_RANGE, 0 } } },
+	{ "listener",
+	  SCMP_SYS(seccomp),
+	  1,
+	  { { 1, SCMP_CMP_MASKED_EQ, SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_FILTER_FLAG_NEW_LISTENER } } },
+	{ "seccomp", SCMP_SYS(seccomp), 0, { { 0 } } },
+	{ "pidfd-getfd", SCMP_SYS(pidfd_getfd), 0, { { 0 } } },
+	{ "sock-diag", SCMP_SYS(socket), 1, { { 0, SCMP_CMP_EQ, AF_NETLINK, 0 } } },
+};
+
+static int add_rules(scmp_filter_ctx filter, const char *what, unsigned action)
+{
+	int error = -1;
+
+	for (size_t i = 0; i < sizeof(denials) / sizeof(denials[0]); i++)
+		if (strcmp(what, denials[i].what) == 0)
+			error = seccomp_rule_add_array(filter, action, denials[i].call, denials[i].arguments,
+						       denials[i].argument);
+	return error;
+}
+
+int main(int argc, char **argv)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	int error = argc > 3 ? errno_by_name(argv[2]) : 0;
+
+	if (!filter || !error || add_rules(filter, argv[1], SCMP_ACT_ERRNO(error)) || seccomp_load(filter)) {
+		fputs("usage: deny WHAT ERRNO PROGRAM ...; no such WHAT or ERRNO, or no seccomp\n", stderr);
+		return 2;
+	}
+	seccomp_release(filter);
+	execvp(argv[3], argv + 3);
+	perror(argv[3]);
+	return 127;
+}

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""How many connections fit into a small port range, on stock Linux and under Berth.
+
+Stock Linux is measured too, and must fail: where it does not, the test would prove nothing.
+"""
+
+import itertools
+
+import pytest
+from conftest import tool
+
+PORTS = 1000
+DESTINATIONS = 4
+
+
+@pytest.fixture
+def small_range(net):
+    net.sysctl("ipv4.ip_local_port_range", f"40000 {40000 + PORTS - 1}")
+    net.sink(DESTINATIONS)
+    return net
+
+
+def failed(result):
+    return sum(result["bind"].values()) + sum(result["connect"].values())
+
+
+def reuse_without_timestamps(net, prefix):
+    net.sysctl("ipv4.tcp_timestamps", 0)
+    net.sysctl("ipv4.ip_autobind_reuse", 1)
+    return net.json([*prefix, tool("capacity"), "--count=3000", "--reuse"])
+
+
+def test_ten_steps_on_stock(small_range):
+    """With ip_autobind_reuse the kernel hands out ports whose tuple is in TIME_WAIT: about 1350 of 3000 fail."""
+    result = reuse_without_timestamps(small_range, [])
+    assert result["bind"] == {}
+    assert 1000 <= result["connect"].get("EADDRNOTAVAIL", 0) <= 1700, result
+
+
+def test_ten_steps_under_berth(small_range, berth):
+    result = reuse_without_timestamps(small_range, berth)
+    assert failed(result) == 0, result
+    assert result["connected"] == 3000
+
+
+VARIANTS = list(
+    itertools.product(
+        [[], ["--ipv6"]], [[], ["--keep"]], [[], ["--nonblocking"]], [["--bind=address"], ["--bind=wildcard"]]
+    )
+)
+
+
+@pytest.mark.parametrize("family", [[], ["--ipv6"]], ids=["IPv4", "IPv6"])
+@pytest.mark.parametrize("keep", [[], ["--keep"]], ids=["closed", "kept"])
+def test_all_tuples_on_stock(small_range, family, keep):
+    """One range of connections, whatever the destinations: 3000 of 4000 fail, all of them in bind()."""
+    result = small_range.json([tool("capacity"), *family, *keep])
+    assert 2950 <= result["bind"].get("EADDRINUSE", 0) <= 3000, result
+
+
+@pytest.mark.parametrize("timestamps", [1, 0])
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: " ".join(sum(v, [])))
+def test_all_tuples_under_berth(small_range, berth, variant, timestamps):
+    """1000 ports and 4 destinations are 4000 tuples; at most 10 of them may be missed."""
+    small_range.sysctl("ipv4.tcp_timestamps", timestamps)
+    result = small_range.json([*berth, tool("capacity"), *sum(variant, [])])
+    assert failed(result) <= 10, result
+    assert result["connected"] + failed(result) == 4000
+
+
+def test_without_bind(small_range, prefix):
+    """A program that does not bind has all tuples on stock Linux, and no fewer under Berth."""
+    result = small_range.json([*prefix, tool("capacity"), "--bind=no", "--keep"])
+    assert failed(result) <= 10, result
