@@ -141,6 +141,42 @@ static void bench_picks(void)
 	time_picks(space, &a, "pick, waiting", BERTH_WAITING, 100);
 }
 
+/* Connections to 4,000 destinations, 3 ms apart and closed at once: 40,000 are in TIME_WAIT, and for each new
+ * one the oldest leaves. */
+static void bench_lives(void)
+{
+	const struct berth_space_limits limits = { .destinations = 5000, .bitmaps = 1, .time_wait = 50000 };
+	const uint8_t key[BERTH_SEED_BYTES] = { 1 };
+	const uint64_t step = 3 * SECOND / 1000;
+	size_t bytes = berth_space_size(&limits);
+	struct berth_space *space = berth_space_init(map(bytes), bytes, &limits, key);
+	double rounds[ROUNDS];
+	uint64_t now = 0;
+	uint32_t n = 0;
+
+	berth_space_set_range(space, FIRST, LAST, NULL);
+	for (int r = -1; r < (int)ROUNDS; r++) {
+		uint64_t start = cpu_ns();
+
+		for (unsigned i = 0; i < PICKS; i++) {
+			struct berth_endpoint towards = destination(n++ % 4000);
+			unsigned port;
+
+			now += step;
+			if (!berth_verdict_has_port(berth_space_pick(space, &towards, now, &port)) ||
+			    berth_space_connect(space, port, &towards, now) != BERTH_CONNECTED ||
+			    !berth_space_close(space, port, &towards, now)) {
+				fprintf(stderr, "bench/core: a connection could not be made\n");
+				exit(1);
+			}
+		}
+		/* The first round only fills. */
+		if (r >= 0)
+			rounds[r] = (double)(cpu_ns() - start) / PICKS;
+	}
+	report("a connection's life: pick, connect, close, expiry", -1, rounds, "ns");
+}
+
 /* Connections that do not come twice. */
 static struct berth_tuple tuple(uint32_t n)
 {
@@ -268,6 +304,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	bench_picks();
+	bench_lives();
 	bench_time_wait();
 	bench_memory();
 	if (json)
