@@ -7,8 +7,6 @@
 #include "supervise/notification.h"
 #include "supervise/supervisor.h"
 
-#define MOST_ATTEMPTS 8
-
 static int bind_port(struct guest_socket *socket, unsigned port)
 {
 	sockaddr_set_port(&socket->address, port);
@@ -82,17 +80,18 @@ static void settle(struct supervisor *supervisor, struct guest_socket *socket)
 /* True if the socket's port had been put off. */
 static bool settle_if_lazy(struct supervisor *supervisor, struct guest_socket *socket, uint64_t cookie)
 {
-	struct lazy_table *lazy = &supervisor->shared->lazy;
+	struct cookie_set *lazy = &supervisor->shared->lazy;
 
-	if (socket->local.port != 0 || !lazy_has(lazy, cookie))
+	if (socket->local.port != 0 || !cookie_set_has(lazy, cookie))
 		return false;
 	settle(supervisor, socket);
-	lazy_remove(lazy, cookie);
+	cookie_set_remove(lazy, cookie);
+	cookie_set_add(&supervisor->settled, cookie);
 	supervisor->shared->ways[WAY_SETTLED]++;
 	return true;
 }
 
-/* A choice that the program made itself, or that Berth does not understand. */
+/* Not where the program made a choice itself, or one that Berth does not understand. */
 static bool may_put_off(const struct guest_socket *socket)
 {
 	const struct socket_facts *facts = &socket->facts;
@@ -116,7 +115,7 @@ static int bind_without_port(struct supervisor *supervisor, const struct guest_s
 
 struct answer on_bind(struct supervisor *supervisor, const struct seccomp_notif *call)
 {
-	struct lazy_table *lazy = &supervisor->shared->lazy;
+	struct cookie_set *lazy = &supervisor->shared->lazy;
 	struct sockaddr_storage address;
 	struct berth_endpoint wanted;
 	struct guest_socket socket;
@@ -134,6 +133,8 @@ struct answer on_bind(struct supervisor *supervisor, const struct seccomp_notif 
 	cookie = socket_cookie(socket.fd);
 	if (settle_if_lazy(supervisor, &socket, cookie))
 		return answer_by_kernel(); /* which says what is wrong with a second bind */
+	if (supervisor->shared->confined)
+		return leave_to_kernel(supervisor, WAY_CONFINED);
 	if (wanted.port != 0 || cookie == 0 || !may_put_off(&socket))
 		return leave_to_kernel(supervisor, WAY_OWN_CHOICE);
 	error = bind_without_port(supervisor, &socket, &address, size);
@@ -141,7 +142,7 @@ struct answer on_bind(struct supervisor *supervisor, const struct seccomp_notif 
 		return leave_to_kernel(supervisor, WAY_UNREACHABLE); /* perhaps it is only we who may not */
 	if (error)
 		return answer_result(error);
-	lazy_add(lazy, cookie);
+	supervisor->shared->record.put_off = cookie;
 	supervisor->shared->ways[WAY_PUT_OFF]++;
 	return answer_result(0);
 }
