@@ -16,8 +16,8 @@
 
 #include "tests/kernel/fact.h"
 
-/* Installs the filter on this thread; returns the listener or -1 with errno. */
-static inline int notify_install(void)
+/* Installs the filter on this thread, with flags beside NEW_LISTENER; returns the listener or -1 with errno. */
+static inline int notify_install(unsigned flags)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -28,7 +28,8 @@ static inline int notify_install(void)
 	struct sock_fprog program = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
 
 	MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
-	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER | flags,
+			    &program);
 }
 
 /* Waits up to 5 s for a notification; false if none came. */
@@ -48,31 +49,40 @@ static inline int notify_answer(int listener, uint64_t id, int64_t value)
 	return ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) ? errno : 0;
 }
 
+/* Copies out of pid the listener whose number it writes into the pipe, and closes the pipe. */
+static inline int notify_take_listener(pid_t pid, const int numbers[2])
+{
+	int listener = -1, copy;
+
+	MUST(read(numbers[0], &listener, sizeof(listener)));
+	close(numbers[0]);
+	close(numbers[1]);
+	if (listener < 0)
+		fact_cannot_ask("a seccomp listener with these flags");
+	copy = (int)syscall(SYS_pidfd_getfd, MUST(syscall(SYS_pidfd_open, pid, 0)), listener, 0);
+	if (copy < 0)
+		fact_cannot_ask("pidfd_getfd");
+	return copy;
+}
+
 /* Starts a process that makes calls of the notified kind and exits with 1 as soon as one does not
  * return wanted, else with 0. It has installed the filter; *ret_listener is its listener. */
 static inline pid_t notify_start_caller(int calls, long wanted, int *ret_listener)
 {
-	int numbers[2], listener = -1;
+	int numbers[2], listener;
 	pid_t pid;
 
 	MUST(pipe2(numbers, O_CLOEXEC));
 	pid = MUST(fork());
 	if (pid == 0) {
-		listener = notify_install();
+		listener = notify_install(0);
 		MUST(write(numbers[1], &listener, sizeof(listener)));
 		for (int i = 0; i < calls; i++)
 			if (syscall(SYS_getppid) != wanted)
 				_exit(1);
 		_exit(0);
 	}
-	MUST(read(numbers[0], &listener, sizeof(listener)));
-	close(numbers[0]);
-	close(numbers[1]);
-	if (listener < 0)
-		fact_cannot_ask("SECCOMP_FILTER_FLAG_NEW_LISTENER");
-	*ret_listener = (int)syscall(SYS_pidfd_getfd, MUST(syscall(SYS_pidfd_open, pid, 0)), listener, 0);
-	if (*ret_listener < 0)
-		fact_cannot_ask("pidfd_getfd");
+	*ret_listener = notify_take_listener(pid, numbers);
 	return pid;
 }
 

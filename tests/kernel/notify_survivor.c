@@ -27,8 +27,8 @@ static void check_second_listener(void)
 	pid_t pid = MUST(fork());
 
 	if (pid == 0) {
-		MUST(notify_install());
-		_exit(notify_install() == -1 && errno == EBUSY ? 0 : 1);
+		MUST(notify_install(0));
+		_exit(notify_install(0) == -1 && errno == EBUSY ? 0 : 1);
 	}
 	MUST(waitpid(pid, &status, 0));
 	FACT(status == 0, "a second listener below the first: EBUSY");

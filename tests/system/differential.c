@@ -11,8 +11,8 @@
  *
  *   NUMBER SLOT OPERATION ARGUMENTS -> OUTCOME
  *
- * where OUTCOME is "ok", the name of an errno, or what was seen. A port in it is 0, "explicit N" or
- * "ephemeral"; "ephemeral-changed" is one that is not what the socket had when it was last asked.
+ * where OUTCOME is "ok", the name of an errno, or what was seen. A port of the ephemeral range is only called
+ * "ephemeral", as it differs from run to run; "ephemeral-changed" is one that is not what the socket had when it was last asked.
  *
  * Outcomes must not depend on time: who closes first waits for the other side, so that TIME_WAIT has been
  * reached or no state is left at all when the next call is made.
@@ -57,10 +57,10 @@ enum {
 struct slot {
 	int fd;
 	int family, type;
-	int peer;	   /* what an own listener accepted from it, or -1 */
-	unsigned port;	   /* when it was last asked */
-	unsigned explicit; /* what it was bound to, or 0 */
+	int peer;      /* what an own listener accepted from it, or -1 */
+	unsigned port; /* when it was last asked */
 	bool listens;
+	bool bound; /* and not connected since, which may have let go of the port */
 };
 
 /* Shared with forked processes, so that what they learn is not lost. */
@@ -253,9 +253,18 @@ static void op_bind(struct slot *slot, const struct choice *choice)
 		address.ss_family = AF_UNSPEC;
 	result = bind(slot->fd, choice->c % 64 == 5 ? (void *)8 : (void *)&address, length);
 	if (result == 0)
-		slot->explicit = port;
+		slot->bound = true;
 	printf("bind family %d %s port %u length %u variant %u -> %s\n", family, host_names[host], port,
 	       length, choice->c % 64, outcome(result));
+}
+
+/* A socket has a name also when a connection that failed has let go of its port, which anybody may have now. */
+static bool holds_port(const struct slot *slot)
+{
+	struct sockaddr_storage peer;
+	socklen_t length = sizeof(peer);
+
+	return slot->bound || getpeername(slot->fd, (struct sockaddr *)&peer, &length) == 0;
 }
 
 /* bind to the address and port that another slot has: whether it may share them is a matter of SO_REUSEADDR and
@@ -267,7 +276,8 @@ static void op_bind_like(struct slot *slot, const struct choice *choice)
 	socklen_t length = sizeof(address);
 	int result;
 
-	if (slot->family == AF_UNIX || slot->family != other->family || other->fd < 0) {
+	if (slot->family == AF_UNIX || slot->family != other->family || slot->type != other->type ||
+	    !holds_port(other)) {
 		printf("bind like %u, no pair -> ok\n", choice->other);
 		return;
 	}
@@ -316,6 +326,7 @@ static void connect_and_show(struct slot *slot, const struct sockaddr_storage *a
 {
 	int flags = fcntl(slot->fd, F_GETFL), result, error;
 
+	slot->bound = false;
 	result = connect(slot->fd, (const struct sockaddr *)address, length);
 	error = errno;
 	printf("-> %s", outcome(result));
@@ -372,10 +383,7 @@ static void op_connect_own(struct slot *slot, const struct choice *choice)
 	}
 	getsockname(listener->fd, (struct sockaddr *)&address, &length);
 	port = port_in(&address);
-	/* an IPv6 listener may be on ::1 only, so ask in its own family where that is possible */
-	length = inet_address(&address, slot->family,
-			      slot->family == AF_INET6 && listener->family == AF_INET ? MAPPED : LOOPBACK,
-			      port);
+	length = inet_address(&address, slot->family, host_for(slot, 0), port);
 	printf("connect to %u ", choice->other);
 	connect_and_show(slot, &address, length, listener);
 }
@@ -385,7 +393,7 @@ static void op_listen(struct slot *slot, const struct choice *choice)
 	int result = listen(slot->fd, 16 + (int)(choice->a % 16));
 
 	if (result == 0)
-		slot->listens = true;
+		slot->listens = slot->bound = true;
 	printf("listen -> %s\n", outcome(result));
 }
 
@@ -495,7 +503,7 @@ static void op_shutdown(struct slot *slot, const struct choice *choice)
 	if (result == 0 && choice->a % 3 != SHUT_RD && !slot->listens)
 		wait_until_closed(slot);
 	if (result == 0)
-		slot->listens = false;
+		slot->listens = slot->bound = false;
 }
 
 /* The slot goes on with a duplicate; what is known of the socket must not hang on the number. */

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What `berth run --mode=supervise` adds to a call, and that a host with many sockets does not make it more.
+ *
+ *	build/bench/supervise [--json]
+ *
+ * The same calls are timed in a process of its own on stock Linux and under Berth, in turn, all in one network
+ * namespace; a time is the median of 2,000 calls, and of that the median of seven rounds. Then again with
+ * 100,000 sockets of others in the namespace. BERTH names another binary than the one beside this one.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	CALLS = 2000,
+	ROUNDS = 7,
+	PORT = 7001,
+	HOLDERS = 4,
+	HELD = 12500, /* by each holder, and as many wait in the queue of the listener */
+};
+
+enum timed {
+	BIND,
+	GETSOCKNAME,
+	CONNECT_BOUND,
+	CONNECT,
+	CONNECT_NONBLOCKING,
+	LISTEN,
+	BIND_EXPLICIT,
+	GETPEERNAME,
+	TIMED
+};
+
+static const char *const timed_names[TIMED] = {
+	"bind, port 0",		 "getsockname after it", "connect after bind",	    "connect, not bound",
+	"connect, non-blocking", "listen, port 0",	 "bind, a port of its own", "getpeername (passes)",
+};
+
+enum way {
+	STOCK,
+	BERTH,
+	WAYS
+};
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "bench/supervise: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static int check(int result, const char *what)
+{
+	if (result < 0)
+		fail(what);
+	return result;
+}
+
+static double now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
+}
+
+static int ascending(const void *left, const void *right)
+{
+	double a = *(const double *)left, b = *(const double *)right;
+
+	return (a > b) - (a < b);
+}
+
+static double median(double *values, int count)
+{
+	qsort(values, (size_t)count, sizeof(*values), ascending);
+	return values[count / 2];
+}
+
+static struct sockaddr_in loopback(unsigned last_byte, unsigned port)
+{
+	struct sockaddr_in address = {
+		.sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + last_byte),
+	};
+
+	return address;
+}
+
+/* ---- the process that is measured ---- */
+
+static void abort_connection(int fd)
+{
+	const struct linger reset = { .l_onoff = 1 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	close(fd);
+}
+
+/* Makes one socket ready for the call, times the call, and takes all down again. */
+static double time_one(enum timed timed, int listener, unsigned number)
+{
+	struct sockaddr_in any = loopback(1, 0), to = loopback(1, PORT), own = loopback(1, 10000 + number);
+	struct sockaddr_in name;
+	socklen_t length = sizeof(name);
+	int flags = timed == CONNECT_NONBLOCKING ? SOCK_NONBLOCK : 0, result = 0;
+	int fd = check(socket(AF_INET, SOCK_STREAM | flags, 0), "socket");
+	bool connects = timed == CONNECT_BOUND || timed == CONNECT || timed == CONNECT_NONBLOCKING;
+	double begun;
+
+	if (timed == GETSOCKNAME || timed == CONNECT_BOUND || timed == LISTEN)
+		check(bind(fd, (struct sockaddr *)&any, sizeof(any)), "bind");
+	begun = now_us();
+	if (timed == BIND)
+		result = bind(fd, (struct sockaddr *)&any, sizeof(any));
+	else if (timed == BIND_EXPLICIT)
+		result = bind(fd, (struct sockaddr *)&own, sizeof(own));
+	else if (timed == GETSOCKNAME)
+		result = getsockname(fd, (struct sockaddr *)&name, &length);
+	else if (timed == LISTEN)
+		result = listen(fd, 1);
+	else if (timed == GETPEERNAME)
+		getpeername(fd, (struct sockaddr *)&name, &length);
+	else
+		result = connect(fd, (struct sockaddr *)&to, sizeof(to));
+	begun = now_us() - begun;
+	if (result < 0 && errno != EINPROGRESS)
+		fail(timed_names[timed]);
+	if (connects)
+		close(check(accept(listener, NULL, NULL), "accept"));
+	abort_connection(fd);
+	return begun;
+}
+
+/* Prints the median of each kind, one a line. */
+static int measure(void)
+{
+	static double times[CALLS];
+	struct sockaddr_in address = loopback(1, PORT);
+	int listener = check(socket(AF_INET, SOCK_STREAM, 0), "socket"), on = 1;
+
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	check(bind(listener, (struct sockaddr *)&address, sizeof(address)), "bind");
+	check(listen(listener, 16), "listen");
+	for (enum timed timed = 0; timed < TIMED; timed++) {
+		for (unsigned i = 0; i < CALLS; i++)
+			times[i] = time_one(timed, listener, i);
+		printf("%.3f\n", median(times, CALLS));
+	}
+	return 0;
+}
+
+/* ---- the one that measures ---- */
+
+static const char *self, *berth;
+
+/* Runs measure() in a process of its own and reads its lines. */
+static void run_round(enum way way, double result[TIMED])
+{
+	int pipe_fds[2], status;
+	FILE *lines;
+	pid_t pid;
+
+	check(pipe2(pipe_fds, O_CLOEXEC), "pipe");
+	pid = check(fork(), "fork");
+	if (pid == 0) {
+		dup2(pipe_fds[1], STDOUT_FILENO);
+		if (way == BERTH)
+			execl(berth, berth, "run", "--mode=supervise", "--", self, "--measure", NULL);
+		else
+			execl(self, self, "--measure", NULL);
+		fail(way == BERTH ? berth : self);
+	}
+	close(pipe_fds[1]);
+	lines = fdopen(pipe_fds[0], "r");
+	for (enum timed timed = 0; timed < TIMED; timed++) {
+		char line[64];
+
+		result[timed] = lines && fgets(line, sizeof(line), lines) ? strtod(line, NULL) : 0;
+	}
+	if (lines)
+		fclose(lines);
+	if (waitpid(pid, &status, 0) != pid || status != 0) {
+		fprintf(stderr, "bench/supervise: the measured process failed\n");
+		exit(1);
+	}
+}
+
+static void run_rounds(double result[WAYS][TIMED])
+{
+	static double rounds[WAYS][TIMED][ROUNDS];
+	double one[TIMED];
+
+	for (int round = 0; round < ROUNDS; round++) {
+		for (enum way way = STOCK; way < WAYS; way++) {
+			run_round(way, one);
+			for (enum timed timed = 0; timed < TIMED; timed++)
+				rounds[way][timed][round] = one[timed];
+		}
+	}
+	for (enum way way = STOCK; way < WAYS; way++)
+		for (enum timed timed = 0; timed < TIMED; timed++)
+			result[way][timed] = median(rounds[way][timed], ROUNDS);
+}
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = check(open(path, O_WRONLY | O_CLOEXEC), path);
+
+	check((int)write(fd, text, strlen(text)), path);
+	close(fd);
+}
+
+static void enter_namespace(void)
+{
+	unsigned uid = getuid();
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	char map[32];
+	int fd;
+
+	check(unshare(CLONE_NEWNET | (uid ? CLONE_NEWUSER : 0)), "unshare");
+	if (uid) {
+		snprintf(map, sizeof(map), "0 %u 1", uid);
+		write_file("/proc/self/uid_map", map);
+	}
+	fd = check(socket(AF_INET, SOCK_DGRAM, 0), "socket");
+	check(ioctl(fd, SIOCSIFFLAGS, &lo), "lo");
+	close(fd);
+	write_file("/proc/sys/net/core/somaxconn", "65535");
+}
+
+/* Holds connections to an address of its own, which nobody accepts, until its parent is gone. */
+static void hold(unsigned number, int ready)
+{
+	struct sockaddr_in address = loopback(2 + number, PORT + 1);
+	int listener = check(socket(AF_INET, SOCK_STREAM, 0), "socket");
+	struct rlimit files;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+	check(bind(listener, (struct sockaddr *)&address, sizeof(address)), "bind");
+	check(listen(listener, 65535), "listen");
+	for (int i = 0; i < HELD; i++) {
+		int fd = check(socket(AF_INET, SOCK_STREAM, 0), "socket");
+
+		check(connect(fd, (struct sockaddr *)&address, sizeof(address)), "connect");
+	}
+	check((int)write(ready, "", 1), "write");
+	for (;;)
+		pause();
+}
+
+static void fill_host(void)
+{
+	int ready[2];
+	char byte;
+
+	check(pipe2(ready, O_CLOEXEC), "pipe");
+	for (unsigned i = 0; i < HOLDERS; i++)
+		if (check(fork(), "fork") == 0)
+			hold(i, ready[1]);
+	close(ready[1]);
+	for (unsigned i = 0; i < HOLDERS; i++) {
+		if (read(ready[0], &byte, 1) != 1) {
+			fprintf(stderr, "bench/supervise: the many sockets could not be made\n");
+			exit(1);
+		}
+	}
+	close(ready[0]);
+}
+
+static void print_table(const char *title, double result[WAYS][TIMED])
+{
+	printf("%s\n  %-26s %10s %10s %10s %8s\n", title, "p50, microseconds", "stock", "Berth", "added",
+	       "ratio");
+	for (enum timed timed = 0; timed < TIMED; timed++)
+		printf("  %-26s %10.2f %10.2f %10.2f %7.1fx\n", timed_names[timed], result[STOCK][timed],
+		       result[BERTH][timed], result[BERTH][timed] - result[STOCK][timed],
+		       result[BERTH][timed] / result[STOCK][timed]);
+}
+
+static void print_json(unsigned sockets, double result[WAYS][TIMED], bool last)
+{
+	printf(" {\"sockets\": %u, \"unit\": \"us\", \"p50\": {", sockets);
+	for (enum timed timed = 0; timed < TIMED; timed++)
+		printf("%s\n  \"%s\": {\"stock\": %.3f, \"berth\": %.3f, \"added\": %.3f}", timed ? "," : "",
+		       timed_names[timed], result[STOCK][timed], result[BERTH][timed],
+		       result[BERTH][timed] - result[STOCK][timed]);
+	printf("}}%s\n", last ? "" : ",");
+}
+
+/* The binary in the folder above this one's, or what BERTH says. */
+static const char *find_berth(const char *own_path)
+{
+	static char path[4096];
+	const char *slash = strrchr(own_path, '/');
+
+	if (getenv("BERTH"))
+		return getenv("BERTH");
+	snprintf(path, sizeof(path), "%.*s/../berth", slash ? (int)(slash - own_path) : 1,
+		 slash ? own_path : ".");
+	return path;
+}
+
+int main(int argc, char **argv)
+{
+	bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
+	double empty[WAYS][TIMED], full[WAYS][TIMED];
+
+	if (argc == 2 && strcmp(argv[1], "--measure") == 0)
+		return measure();
+	if (argc > 1 && !json) {
+		fprintf(stderr, "bench/supervise: unknown argument \"%s\"; usage: bench/supervise [--json]\n",
+			argv[1]);
+		return 2;
+	}
+	self = argv[0];
+	berth = find_berth(argv[0]);
+	enter_namespace();
+	run_rounds(empty);
+	fill_host();
+	run_rounds(full);
+	if (json) {
+		puts("[");
+		print_json(0, empty, false);
+		print_json(2 * HOLDERS * HELD, full, true);
+		puts("]");
+	} else {
+		print_table("what supervise adds to a call", empty);
+		print_table("the same on a host with 100,000 other sockets", full);
+	}
+	return 0;
+}
