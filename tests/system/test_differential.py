@@ -58,7 +58,10 @@ def judge(stock, berth):
         assert [number, slot, operation] == did.split()[:3], f"line {line}: another operation: {want!r}, {got!r}"
         if operation in ("socket", "close"):
             slots.discard(slot)
-        if want == got or concerns(want, slots, ports):
+        if want == got:
+            continue
+        if concerns(want, slots, ports):
+            slots.add(slot)
             continue
         pair = (f"stock: {want}", f"berth: {got}")
         if succeeded(wanted) and not succeeded(was):

@@ -150,6 +150,26 @@ def test_inherited_descriptor(net, prefix):
     assert out == "hello\n"
 
 
+def test_many_inherited_descriptors(net, prefix):
+    """200 of them, so that some have the numbers Berth uses for its own: each must still be the same file."""
+    child = "import os, sys; print(all(os.read(int(fd), 9) == fd.encode() for fd in sys.argv[1:]))"
+    script = f"""
+import os, subprocess
+fds = [os.memfd_create("file", 0) for _ in range(200)]
+for fd in fds:
+    os.write(fd, str(fd).encode()); os.lseek(fd, 0, 0)
+command = {[*prefix, "/usr/bin/python3", "-c", child]!r}
+subprocess.run([*command, *map(str, fds)], pass_fds=fds)
+"""
+    assert net.output(["/usr/bin/python3", "-c", script]) == "True\n"
+
+
+def test_few_descriptors_allowed(net, prefix):
+    net.sink()
+    out = in_bash(net, f"ulimit -n 16; $BERTH {tool('capacity')} --count=20", prefix)
+    assert '"connected": 20' in out
+
+
 # --- signals and the terminal -----------------------------------------------------------------------------------------
 
 CATCH = """
