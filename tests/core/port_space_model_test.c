@@ -441,6 +441,17 @@ static void act_once(struct run *run)
 		change_settings(run);
 }
 
+/* A connection that the model never hears of. */
+static void plant_fault(void)
+{
+	struct berth_endpoint endpoint = name(0);
+	unsigned i = 0;
+
+	while (model.at[i][0].state != BERTH_NO_CONNECTION)
+		i++;
+	berth_space_connect(space, BASE + i, &endpoint, model.now_ns);
+}
+
 static struct run random_run(uint64_t seed, unsigned steps, unsigned fault_step)
 {
 	struct run run = { .dice = { seed }, .seed = seed };
@@ -449,10 +460,8 @@ static struct run random_run(uint64_t seed, unsigned steps, unsigned fault_step)
 	change_settings(&run);
 	for (run.step = 0; run.step < steps && run.wrong == NULL; run.step++) {
 		act_once(&run);
-		if (run.step == fault_step) {
-			/* The planted fault: a listener that the model never hears of. */
-			berth_space_hold(space, BASE + roll_below(&run.dice, PORTS), false);
-		}
+		if (run.step == fault_step)
+			plant_fault();
 		if (run.step % 32 == 0) {
 			berth_space_expire(space, model.now_ns);
 			model_expire();
