@@ -137,7 +137,6 @@ static void step_back(struct family *family, int *signal_fd, pid_t group)
 	 * another's pid, is in use by itself. */
 	if (getpid() != 1)
 		setpgid(0, group);
-	leave_directory();
 	if (keep_descriptors(kept, 2, family->options->verbose ? 1 : 2)) {
 		family->front_fd = FRONT_FD;
 		*signal_fd = FRONT_FD + 1;
@@ -250,6 +249,7 @@ int supervise_run(const struct supervise_options *options, char *const argv[])
 		guardian_main(&family);
 	}
 	close(pair[1]);
+	leave_directory();
 	family.front_fd = pair[0];
 	return front_main(&family);
 }

@@ -155,6 +155,24 @@ void knowledge_took(struct knowledge *knowledge, const struct berth_endpoint *lo
 		put_both(&knowledge->site[i], local, remote, now_ns);
 }
 
+static void connect_holder(struct site *site, const struct berth_endpoint *local,
+			   const struct berth_endpoint *remote, uint64_t now_ns)
+{
+	berth_space_unhold(site->current, local->port, false);
+	berth_space_unhold(site->next, local->port, false);
+	put_both(site, local, remote, now_ns);
+}
+
+void knowledge_connects(struct knowledge *knowledge, const struct berth_endpoint *local,
+			const struct berth_endpoint *remote, uint64_t now_ns)
+{
+	struct site *site = find_site(knowledge, &local->address);
+
+	connect_holder(&knowledge->site[0], local, remote, now_ns);
+	if (site && site != &knowledge->site[0])
+		connect_holder(site, local, remote, now_ns);
+}
+
 static void refuse_both(struct site *site, const struct berth_endpoint *local,
 			const struct berth_endpoint *remote, uint64_t now_ns)
 {

@@ -90,6 +90,10 @@ unsigned knowledge_any_port(struct knowledge *knowledge);
 void knowledge_took(struct knowledge *knowledge, const struct berth_endpoint *local,
 		    const struct berth_endpoint *remote, uint64_t now_ns);
 
+/* A socket without a connection that has a port from the supervisor now connects to remote. */
+void knowledge_connects(struct knowledge *knowledge, const struct berth_endpoint *local,
+			const struct berth_endpoint *remote, uint64_t now_ns);
+
 /* The kernel refused the port. remote as above. */
 void knowledge_refused(struct knowledge *knowledge, const struct berth_endpoint *local,
 		       const struct berth_endpoint *remote, uint64_t now_ns);

@@ -56,7 +56,7 @@ static int bind_picked(struct supervisor *supervisor, struct guest_socket *socke
 /* The destination is still unknown and the port must be known now: fresh, waiting, shared. Where no
  * pick holds, the kernel chooses, as it would have chosen at bind(); where it finds none either,
  * the socket stays without a port. */
-static void settle(struct supervisor *supervisor, struct guest_socket *socket)
+static bool settle(struct supervisor *supervisor, struct guest_socket *socket)
 {
 	struct knowledge *knowledge = &supervisor->knowledge;
 	struct berth_space *space = knowledge_space(knowledge, &socket->local.address, supervisor->now_ns);
@@ -70,25 +70,42 @@ static void settle(struct supervisor *supervisor, struct guest_socket *socket)
 		socket->local.port = (uint16_t)port;
 		if (bind_picked(supervisor, socket, port, verdict) == 0) {
 			knowledge_took(knowledge, &socket->local, NULL, supervisor->now_ns);
-			return;
+			return true;
 		}
 		knowledge_refused(knowledge, &socket->local, NULL, supervisor->now_ns);
 	}
-	bind_port(socket, 0);
+	return bind_port(socket, 0) == 0;
 }
 
-/* True if the socket's port had been put off. */
-static bool settle_if_lazy(struct supervisor *supervisor, struct guest_socket *socket, uint64_t cookie)
+enum settlement {
+	NOT_PUT_OFF,
+	SETTLED,
+	NO_PORT_LEFT, /* stays put off: connect(), which knows the destination, may still find one */
+};
+
+static enum settlement settle_if_lazy(struct supervisor *supervisor, struct guest_socket *socket,
+				      uint64_t cookie)
 {
 	struct cookie_set *lazy = &supervisor->shared->lazy;
 
 	if (socket->local.port != 0 || !cookie_set_has(lazy, cookie))
-		return false;
-	settle(supervisor, socket);
+		return NOT_PUT_OFF;
+	if (!settle(supervisor, socket))
+		return NO_PORT_LEFT;
 	cookie_set_remove(lazy, cookie);
 	cookie_set_add(&supervisor->settled, cookie);
 	supervisor->shared->ways[WAY_SETTLED]++;
-	return true;
+	return SETTLED;
+}
+
+static enum settlement settle_socket_of(struct supervisor *supervisor, const struct seccomp_notif *call)
+{
+	struct guest_socket socket;
+	enum way_out way;
+
+	if (supervisor->shared->lazy.count == 0 || !take_socket(supervisor, call, &socket, &way))
+		return NOT_PUT_OFF;
+	return settle_if_lazy(supervisor, &socket, socket_cookie(socket.fd));
 }
 
 /* Not where the program made a choice itself, or one that Berth does not understand. */
@@ -131,7 +148,7 @@ struct answer on_bind(struct supervisor *supervisor, const struct seccomp_notif 
 	if (!take_socket(supervisor, call, &socket, &way))
 		return leave_to_kernel(supervisor, way);
 	cookie = socket_cookie(socket.fd);
-	if (settle_if_lazy(supervisor, &socket, cookie))
+	if (settle_if_lazy(supervisor, &socket, cookie) != NOT_PUT_OFF)
 		return answer_by_kernel(); /* which says what is wrong with a second bind */
 	if (supervisor->shared->confined)
 		return leave_to_kernel(supervisor, WAY_CONFINED);
@@ -149,11 +166,7 @@ struct answer on_bind(struct supervisor *supervisor, const struct seccomp_notif 
 
 struct answer settle_first(struct supervisor *supervisor, const struct seccomp_notif *call)
 {
-	struct guest_socket socket;
-	enum way_out way;
-
-	if (supervisor->shared->lazy.count > 0 && take_socket(supervisor, call, &socket, &way))
-		settle_if_lazy(supervisor, &socket, socket_cookie(socket.fd));
+	settle_socket_of(supervisor, call);
 	return answer_by_kernel();
 }
 
@@ -161,5 +174,8 @@ struct answer on_getsockname(struct supervisor *supervisor, const struct seccomp
 {
 	if ((int)call->data.args[0] == -1 && call->data.args[2] == SUPERVISED_QUESTION)
 		return answer_result(0);
-	return settle_first(supervisor, call);
+	/* bind() would have failed here, with EADDRINUSE. A port 0 would look like an answer. */
+	if (settle_socket_of(supervisor, call) == NO_PORT_LEFT)
+		return answer_result(-ENOBUFS);
+	return answer_by_kernel();
 }

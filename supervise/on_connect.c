@@ -280,6 +280,17 @@ static struct answer on_begun(struct supervisor *supervisor, int fd)
 	return leave_to_kernel(supervisor, WAY_OWN_CHOICE);
 }
 
+/* The port was chosen before the destination was known, and connects as it is. Its TIME_WAIT is to be
+ * shareable like any other that Berth leaves. */
+static void share_settled_port(const struct attempt *attempt)
+{
+	struct supervisor *supervisor = attempt->supervisor;
+
+	steer_reuse_address(attempt->socket.fd, true);
+	knowledge_connects(&supervisor->knowledge, &attempt->socket.local, &attempt->remote,
+			   supervisor->now_ns);
+}
+
 struct answer on_connect(struct supervisor *supervisor, const struct seccomp_notif *call)
 {
 	struct attempt attempt = { .supervisor = supervisor };
@@ -295,7 +306,7 @@ struct answer on_connect(struct supervisor *supervisor, const struct seccomp_not
 		return on_begun(supervisor, attempt.socket.fd);
 	if (attempt.socket.local.port != 0 &&
 	    cookie_set_has(&supervisor->settled, socket_cookie(attempt.socket.fd)))
-		steer_reuse_address(attempt.socket.fd, true); /* its port is ours to share */
+		share_settled_port(&attempt);
 	if (!may_steer(&attempt))
 		return leave_to_kernel(supervisor, WAY_OWN_CHOICE);
 	if (!find_source(&attempt))
