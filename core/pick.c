@@ -11,6 +11,9 @@
  *			are not shareable: listeners, and ports outside the range. If there are more than
  *			16 of these, one look at the 1,024 words of the sets (about 1 us).
  *
+ * A destination that was forgotten looks as if all ports were free of it. Once any was, a shared port is
+ * looked up in the TIME_WAIT table as well, and another taken if it is there, at most 16 times.
+ *
  * waiting, destination known: its ports in TIME_WAIT, on which nobody sits who does not share. That a port
  * has live connections to other destinations does not count against it, as it does not in shared. The very
  * oldest could only be found by a list for each destination (6 bytes more a connection). Instead: the first
@@ -181,6 +184,19 @@ static bool pick_shared(struct berth_space *space, const struct berth_destinatio
 	return share_beside_few(space, taken, ret_port);
 }
 
+/* Whether destination was forgotten and port is in TIME_WAIT with it, which the table of those knows; then the
+ * destination knows it again. */
+static bool was_forgotten(struct berth_space *space, unsigned port, const struct berth_endpoint *destination)
+{
+	struct berth_tuple tuple = { *destination, (uint16_t)port };
+
+	if (berth_destinations_forgotten(space->destinations) == 0 ||
+	    berth_time_wait_find(space->time_wait, &tuple) == 0)
+		return false;
+	berth_destinations_put(space->destinations, destination, port, BERTH_TIME_WAIT);
+	return true;
+}
+
 /* The oldest connection to destination among the TRIES that are longest in TIME_WAIT. */
 static bool pick_longest_waiting(const struct berth_space *space, const struct berth_endpoint *destination,
 				 unsigned *ret_port)
@@ -247,25 +263,36 @@ static bool pick_waiting(struct berth_space *space, const struct berth_endpoint 
 	       pick_by_looking(space, taken->waiting, &space->shareable, true, ret_port);
 }
 
-static enum berth_verdict pick_berth(struct berth_space *space, const struct berth_endpoint *destination,
-				     unsigned *ret_port)
+static enum berth_verdict pick_for_anyone(struct berth_space *space, unsigned *ret_port)
+{
+	if (berth_port_list_pick(&space->fresh, &space->random, ret_port))
+		return BERTH_FRESH;
+	if (berth_port_set_count(&space->waiting) != 0) {
+		*ret_port = space->port[0].shorter;
+		return BERTH_WAITING;
+	}
+	if (berth_port_set_pick(&space->shareable, &space->random, ret_port))
+		return BERTH_SHARED;
+	return BERTH_EXHAUSTED;
+}
+
+static enum berth_verdict pick_for(struct berth_space *space, const struct berth_endpoint *destination,
+				   unsigned *ret_port)
 {
 	struct berth_destination_ports taken;
+	unsigned port;
 
 	if (berth_port_list_pick(&space->fresh, &space->random, ret_port))
 		return BERTH_FRESH;
-	if (destination == NULL) {
-		if (berth_port_set_count(&space->waiting) != 0) {
-			*ret_port = space->port[0].shorter;
-			return BERTH_WAITING;
-		}
-		if (berth_port_set_pick(&space->shareable, &space->random, ret_port))
-			return BERTH_SHARED;
-		return BERTH_EXHAUSTED;
-	}
-	berth_destinations_find(space->destinations, destination, &taken);
-	if (pick_shared(space, &taken, ret_port))
+	for (unsigned tries = 0;; tries++) {
+		berth_destinations_find(space->destinations, destination, &taken);
+		if (tries == TRIES || !pick_shared(space, &taken, &port))
+			break;
+		if (was_forgotten(space, port, destination))
+			continue;
+		*ret_port = port;
 		return BERTH_SHARED;
+	}
 	if (pick_waiting(space, destination, &taken, ret_port))
 		return BERTH_WAITING;
 	return BERTH_EXHAUSTED;
@@ -303,7 +330,8 @@ static enum berth_verdict pick(struct berth_space *space, const struct berth_end
 	case BERTH_POLICY_BERTH:
 		break;
 	}
-	return pick_berth(space, destination, ret_port);
+	return destination != NULL ? pick_for(space, destination, ret_port)
+				   : pick_for_anyone(space, ret_port);
 }
 
 enum berth_verdict berth_space_pick(struct berth_space *space, const struct berth_endpoint *destination,

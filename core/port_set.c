@@ -16,9 +16,10 @@
  * The sums of a difference are the differences of the sums, if the one set is a part of the other. So
  * selecting in "all ports but these" or "these ports but those" is the same walk with a subtraction.
  *
- * Refused: counting the words when needed (1,024 of them: 300 ns); sixteen children to a node (less work in
- * each, but the walk is one long chain of dependences, and a third step makes it longer); a Fenwick tree
- * (as small, with sixteen steps in the chain); an array of members with their positions (256 KB a set).
+ * Refused: counting the words when needed (1,024 of them); sixteen children to a node and three levels
+ * (fewer sums, but the walk is one long chain of dependences, and a third step makes it longer); a Fenwick
+ * tree (as small, with sixteen steps in the chain); a list of members, which is faster to pick from but has
+ * neither order nor differences (core/port_list.h, for the one set where that pays).
  */
 #include "core/port_set.h"
 

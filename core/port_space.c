@@ -279,8 +279,6 @@ enum berth_connect_verdict berth_space_connect(struct berth_space *space, unsign
 
 	berth_space_expire(space, now_ns);
 	if (berth_time_wait_find(space->time_wait, &tuple) != 0) {
-		/* Told again, in case the destination was forgotten. */
-		berth_destinations_put(space->destinations, destination, port, BERTH_TIME_WAIT);
 		space->collisions++;
 		return BERTH_TIME_WAIT_COLLISION;
 	}

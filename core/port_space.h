@@ -19,8 +19,8 @@
  * Mistakes	A port of 0 or above 65535, or an IPv6 destination in a space made without ipv6, is a
  *		mistake of the program (assert). Everything else has an answer.
  *
- * What is remembered of destinations is bounded and may be forgotten (see limits): a forgotten connection
- * makes a pick less sure, never invalid, and is relearned when connect meets it.
+ * What is remembered of destinations is bounded and may be forgotten (see limits). TIME_WAIT is exact all the
+ * same; a live connection that was forgotten makes a pick less sure: the port may be refused.
  */
 #ifndef BERTH_PORT_SPACE_H
 #define BERTH_PORT_SPACE_H

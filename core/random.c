@@ -8,7 +8,7 @@
  * the best known attack breaks seven, and a port is worth 16 bits.
  *
  * The words are given in the order in which the lanes lie: word 2 of the four blocks, word 3 of the four
- * blocks, and so on. A word costs 2 to 3 ns.
+ * blocks, and so on. A word costs about 3 ns.
  */
 #include "core/random.h"
 

@@ -31,8 +31,8 @@
  *
  * Exact and not: the numbers and the TIME_WAIT table are exact. The destinations may forget. A forgotten
  * connection is still counted on its port, which so never looks fresher than it is; what is lost is that
- * rank shared does not avoid it. The caller's connect then meets it, in our TIME_WAIT table or in the
- * kernel, and it is known again.
+ * rank shared does not avoid it. If it is in TIME_WAIT the pick notices by itself; if it is live the kernel
+ * refuses the port, and the caller's refuse makes it known again.
  *
  * "Longest waiting" among the waiting ports is the order in which they became so: by their latest
  * connection entering TIME_WAIT, or by the last live connection or holder going, whichever was later. It

@@ -408,8 +408,14 @@ unsigned berth_time_wait_expire(struct berth_time_wait *table, uint64_t now_ns,
 		slots[due++] = slot;
 		slot = berth_time_wait_younger(table, slot);
 	}
+	/* The oldest is the last of its chain: the one or two before it are what its leaving waits for. */
 	for (unsigned i = 0; i < due; i++)
-		__builtin_prefetch(entry_at(table, *bucket_at(table, hashes[i]) & SLOT_MASK), 1);
+		__builtin_prefetch(&entry_at(table, *bucket_at(table, hashes[i]) & SLOT_MASK)->chain, 1);
+	for (unsigned i = 0; i < due; i++) {
+		uint32_t first = *bucket_at(table, hashes[i]) & SLOT_MASK;
+
+		__builtin_prefetch(&entry_at(table, entry_at(table, first)->chain & SLOT_MASK)->chain, 1);
+	}
 	for (unsigned i = 0; i < due; i++) {
 		berth_time_wait_get(table, slots[i], &ret_gone[i]);
 		leave(table, slots[i], hashes[i]);

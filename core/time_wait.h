@@ -7,7 +7,7 @@
  * TIME_WAIT is in core/segment.h.
  *
  * Memory	The caller's, zero-filled, aligned to 8 bytes (64 is faster), berth_time_wait_size() of it.
- *		Holds no pointers. Huge pages make it several times faster from about a million connections on.
+ *		Holds no pointers.
  * Time		Nanoseconds of one clock that never goes back; a smaller value than an earlier one is taken for
  *		the earlier one. Kept in ticks of 10 ms, rounded up: nobody leaves early, everybody leaves
  *		at most 10 ms late.

@@ -55,7 +55,39 @@ static pid_t process_of(pid_t tid)
 	return tgid;
 }
 
-static int take_uncached(pid_t tid, int fd)
+/* The label of a process, or of ourselves (tid 0), as its security module writes it; "" if there is
+ * none that has labels. */
+static void read_label(pid_t tid, char label[LABEL_SIZE])
+{
+	char path[48];
+	ssize_t size = 0;
+	int fd;
+
+	if (tid != 0)
+		snprintf(path, sizeof(path), "/proc/%d/attr/current", tid);
+	else
+		strcpy(path, "/proc/thread-self/attr/current");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		size = read(fd, label, LABEL_SIZE - 1);
+		close(fd);
+	}
+	label[size > 0 ? size : 0] = '\0';
+}
+
+static bool is_confined_otherwise(struct guest_cache *cache, pid_t tid)
+{
+	char label[LABEL_SIZE];
+
+	if (cache->own_label[0] == '\0')
+		read_label(0, cache->own_label);
+	if (cache->own_label[0] == '\0')
+		return false;
+	read_label(tid, label);
+	return strcmp(label, cache->own_label) != 0;
+}
+
+static int take_uncached(struct guest_cache *cache, pid_t tid, int fd)
 {
 	pid_t process = process_of(tid);
 	int pidfd = process > 0 ? pidfd_open(process, 0) : -1;
@@ -63,12 +95,12 @@ static int take_uncached(pid_t tid, int fd)
 
 	if (pidfd < 0)
 		return -ESRCH;
-	copy = pidfd_getfd(pidfd, fd);
+	copy = is_confined_otherwise(cache, tid) ? -EACCES : pidfd_getfd(pidfd, fd);
 	close(pidfd);
 	return copy;
 }
 
-int guest_take_fd(struct guest_cache *cache, pid_t tid, int fd)
+static int take(struct guest_cache *cache, pid_t tid, int fd)
 {
 	unsigned i = (unsigned)tid % GUEST_CACHE;
 
@@ -80,11 +112,34 @@ int guest_take_fd(struct guest_cache *cache, pid_t tid, int fd)
 		int pidfd = pidfd_open(tid, PIDFD_THREAD);
 
 		if (pidfd < 0)
-			return errno == EINVAL ? take_uncached(tid, fd) : -errno;
+			return errno == EINVAL ? take_uncached(cache, tid, fd) : -errno;
+		if (is_confined_otherwise(cache, tid)) {
+			close(pidfd);
+			return -EACCES;
+		}
 		cache->slot[i].tid = tid;
 		cache->slot[i].pidfd = pidfd;
 	}
 	return pidfd_getfd(cache->slot[i].pidfd, fd);
+}
+
+int guest_take_fd(struct guest_cache *cache, pid_t tid, int fd)
+{
+	int copy = take(cache, tid, fd);
+
+	if (copy != -EMFILE)
+		return copy;
+	guest_forget(cache);
+	return take(cache, tid, fd);
+}
+
+void guest_forget(struct guest_cache *cache)
+{
+	for (unsigned i = 0; i < GUEST_CACHE; i++) {
+		if (cache->slot[i].tid != 0)
+			close(cache->slot[i].pidfd);
+		cache->slot[i].tid = 0;
+	}
 }
 
 int guest_read(pid_t tid, unsigned long address, void *buffer, size_t size)

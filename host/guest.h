@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define GUEST_CACHE 64u
+#define GUEST_CACHE 32u
+#define LABEL_SIZE  256u
 
 /* Remembers the pidfds of the threads seen last, so that a call costs no pidfd_open. A pidfd of a
  * thread (PIDFD_THREAD, Linux 6.9) names that thread alone; while it has not exited its number
@@ -19,6 +20,7 @@
  * about a thread's number: there nothing is remembered.
  * The zero-filled struct is valid and empty. */
 struct guest_cache {
+	char own_label[LABEL_SIZE]; /* of our own security module; "" until it is read, or if there is none */
 	struct {
 		pid_t tid;
 		int pidfd; /* valid where tid is not 0 */
@@ -26,9 +28,14 @@ struct guest_cache {
 };
 
 /* A descriptor of ours for the guest's descriptor fd; both name the same open file. The caller
- * closes it. Negative errno on failure: -ESRCH where the thread is gone, -EPERM where tracing it
- * is not allowed, -EBADF where it has no such descriptor. */
+ * closes it. Negative errno on failure: -ESRCH where the thread is gone; -EPERM where tracing it is not
+ * allowed; -EBADF where it has no such descriptor; -EMFILE where we have no room; -EACCES where a
+ * security module (AppArmor, SELinux, Smack) confines the guest otherwise than us, so that what we
+ * may do with its socket is not what it may. */
 int guest_take_fd(struct guest_cache *cache, pid_t tid, int fd);
+
+/* Closes all that is remembered. */
+void guest_forget(struct guest_cache *cache);
 
 /* Copies size bytes at address of the guest into buffer. 0, or negative errno (-EFAULT where the
  * guest has no such memory). */

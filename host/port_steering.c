@@ -7,9 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#ifndef IP_LOCAL_PORT_RANGE
-#define IP_LOCAL_PORT_RANGE 51 /* linux/in.h since 6.3 */
-#endif
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71 /* asm-generic/socket.h since 5.14 */
 #endif
@@ -36,8 +33,8 @@ static uint64_t wide_option(int fd, int name)
 	return getsockopt(fd, SOL_SOCKET, name, &value, &size) == 0 ? value : 0;
 }
 
-/* The state is the first byte of struct tcp_info; asking for no more keeps it cheap. */
-static uint8_t tcp_state(int fd)
+/* It is the first byte of struct tcp_info; asking for no more keeps it cheap. */
+uint8_t socket_tcp_state(int fd)
 {
 	uint8_t state = 0;
 	socklen_t size = sizeof(state);
@@ -53,7 +50,7 @@ bool socket_facts_read(int fd, struct socket_facts *ret_facts)
 		return false;
 	*ret_facts = (struct socket_facts){
 		.family = family,
-		.closed = tcp_state(fd) == TCP_CLOSE,
+		.closed = socket_tcp_state(fd) == TCP_CLOSE,
 		.bound_to_device = option(fd, SOL_SOCKET, SO_BINDTOIFINDEX) != 0,
 		.reuse_port = option(fd, SOL_SOCKET, SO_REUSEPORT) != 0,
 		.reuse_address = option(fd, SOL_SOCKET, SO_REUSEADDR) != 0,

@@ -6,9 +6,14 @@
 #ifndef BERTH_HOST_PORT_STEERING_H
 #define BERTH_HOST_PORT_STEERING_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
+
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51 /* linux/in.h since 6.3 */
+#endif
 
 /* What decides whether a socket may be steered at all. */
 struct socket_facts {
@@ -25,6 +30,9 @@ struct socket_facts {
 /* Fills *ret_facts for a TCP socket (not MPTCP, which has a protocol number of its own).
  * False, and *ret_facts untouched, for everything else. */
 bool socket_facts_read(int fd, struct socket_facts *ret_facts);
+
+/* TCP_CLOSE ... (netinet/tcp.h); 0 if fd is no TCP socket. */
+uint8_t socket_tcp_state(int fd);
 
 /* True if the socket's handshake is over; then *ret_timestamps says whether both ends use
  * timestamps (RFC 7323). */

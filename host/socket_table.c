@@ -10,9 +10,6 @@
 #include <stddef.h>
 #include <string.h>
 
-/* One piece of a dump: some 200 sockets, and about 0.1 ms. */
-#define PIECE 32768u
-
 #define TCP_BOUND_INACTIVE_STATE 13 /* bound and nothing else; listed since Linux 6.8, only if asked for */
 #define TIMER_TIME_WAIT		 3  /* idiag_timer */
 
@@ -65,7 +62,7 @@ static void put_port_filter(struct nlmsghdr *header, unsigned first, unsigned la
 	mnl_attr_put(header, INET_DIAG_REQ_BYTECODE, sizeof(program), program);
 }
 
-static int request_dump(struct socket_table *table, int family)
+int socket_table_dump(struct socket_table *table, int family, unsigned first, unsigned last)
 {
 	char buffer[256];
 	struct inet_diag_req_v2 *request;
@@ -74,18 +71,8 @@ static int request_dump(struct socket_table *table, int family)
 	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	header->nlmsg_seq = ++table->sequence;
 	request->idiag_states = UINT32_MAX & ~(1u << TCP_CLOSE);
-	put_port_filter(header, table->first, table->last);
-	if (mnl_socket_sendto(table->netlink, header, header->nlmsg_len) < 0)
-		return -errno;
-	table->family = family;
-	return 0;
-}
-
-int socket_table_dump(struct socket_table *table, unsigned first, unsigned last)
-{
-	table->first = first;
-	table->last = last;
-	return request_dump(table, AF_INET);
+	put_port_filter(header, first, last);
+	return mnl_socket_sendto(table->netlink, header, header->nlmsg_len) < 0 ? -errno : 0;
 }
 
 static struct berth_endpoint endpoint(int family, const uint32_t address[4], uint16_t port_be)
@@ -141,34 +128,20 @@ static int see_message(const struct nlmsghdr *header, void *data)
 	return MNL_CB_OK;
 }
 
-/* Receives one buffer. What mnl_cb_run() says of it: more than 0 until the end, or negative errno. */
-static int receive(struct socket_table *table, mnl_cb_t callback, void *data)
+int socket_table_receive(struct socket_table *table, void *piece, size_t size)
 {
-	char buffer[PIECE] __attribute__((aligned(8)));
-	ssize_t size = mnl_socket_recvfrom(table->netlink, buffer, sizeof(buffer));
-	int status;
+	ssize_t received = mnl_socket_recvfrom(table->netlink, piece, size);
 
-	if (size < 0)
-		return -errno;
-	status = mnl_cb_run(buffer, (size_t)size, table->sequence, mnl_socket_get_portid(table->netlink),
-			    callback, data);
-	return status < 0 ? -errno : status;
+	return received < 0 ? -errno : (int)received;
 }
 
-int socket_table_step(struct socket_table *table,
+int socket_table_read(const void *piece, size_t size,
 		      void (*see)(void *context, const struct socket_entry *entry), void *context)
 {
-	struct piece piece = { see, context };
-	int status = receive(table, see_message, &piece);
+	struct piece callback = { see, context };
+	int status = mnl_cb_run(piece, size, 0, 0, see_message, &callback);
 
-	if (status > 0)
-		return 1;
-	if (status == 0 && table->family == AF_INET) {
-		status = request_dump(table, AF_INET6);
-		return status < 0 ? status : 1;
-	}
-	table->family = 0;
-	return status;
+	return status < 0 ? -errno : status;
 }
 
 /* struct tcp_info of a connection; its options are only final once it is established. */
@@ -207,6 +180,7 @@ int socket_table_find(struct socket_table *table, const struct berth_endpoint *l
 		      const struct berth_endpoint *remote, struct socket_entry *ret_entry)
 {
 	char buffer[256];
+	char reply[SOCKET_TABLE_PIECE] __attribute__((aligned(8)));
 	struct inet_diag_req_v2 *request;
 	int family = berth_address_is_v4(&local->address) ? AF_INET : AF_INET6;
 	struct nlmsghdr *header = new_request(buffer, family, &request);
@@ -222,6 +196,11 @@ int socket_table_find(struct socket_table *table, const struct berth_endpoint *l
 	put_endpoint(remote, request->id.idiag_dst, &request->id.idiag_dport);
 	if (mnl_socket_sendto(table->netlink, header, header->nlmsg_len) < 0)
 		return -errno;
-	status = receive(table, keep_message, ret_entry);
-	return status < 0 ? status : 0;
+	status = socket_table_receive(table, reply, sizeof(reply));
+	if (status >= 0)
+		status = mnl_cb_run(reply, (size_t)status, table->sequence,
+				    mnl_socket_get_portid(table->netlink), keep_message, ret_entry) < 0
+				 ? -errno
+				 : 0;
+	return status;
 }

@@ -4,12 +4,12 @@
  *
  * Theory of operation
  *
- * A dump of 100,000 sockets takes the kernel and us 0.05-0.2 s, which is far too long to keep a
- * caller waiting. But the kernel writes a dump one buffer at a time, each when the one before has
- * been read, so a dump can be read in small pieces with other work in between: socket_table_step()
- * reads one. A small program in the request (struct inet_diag_bc_op) lets the kernel leave out
- * whatever has a local port outside the wanted range, so that a server's inbound connections, which
- * all have the server's own port, are walked over but never copied out.
+ * The kernel writes a dump one buffer at a time, each when the one before has been read. A small
+ * program in the request (struct inet_diag_bc_op) lets it leave out whatever has a local port
+ * outside the wanted range, so that a server's inbound connections, which all have the server's own
+ * port, are walked over but never copied out. Walking takes its time all the same: with 100,000
+ * sockets on the host one buffer can take 30 ms. So receiving and reading are apart: whoever must
+ * not wait lets another thread receive.
  *
  * A dump is no snapshot: a socket that changes state while the dump is under way can be seen twice
  * or not at all. What is made from it is a hint.
@@ -18,6 +18,7 @@
 #define BERTH_HOST_SOCKET_TABLE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/address.h"
@@ -40,30 +41,33 @@ struct socket_entry {
 	bool timestamps;	      /* then this: both ends use timestamps (RFC 7323) */
 };
 
-/* One at a time in a struct; the zero-filled struct is closed. Not locked. */
+/* A netlink socket. The zero-filled struct is closed. Not locked: one thread at a time. */
 struct socket_table {
 	struct mnl_socket *netlink;
 	unsigned sequence;
-	unsigned first, last; /* local ports of the dump under way */
-	int family;	      /* being dumped; 0: no dump under way */
 };
 
 /* 0 or negative errno. Closing a closed one does nothing. */
 int socket_table_open(struct socket_table *table);
 void socket_table_close(struct socket_table *table);
 
-/* Starts a dump of all sockets with a local port in [first, last], IPv4 and then IPv6. 0 or
+/* Asks for all sockets of that family (AF_INET, AF_INET6) with a local port in [first, last]. 0 or
  * negative errno. */
-int socket_table_dump(struct socket_table *table, unsigned first, unsigned last);
+int socket_table_dump(struct socket_table *table, int family, unsigned first, unsigned last);
 
-/* Reads the next piece of the dump and calls back for each socket in it. 1: there is more; 0: the
- * dump is complete; negative errno: it failed, and the table is to be closed. May wait for the
- * kernel to fill one buffer. */
-int socket_table_step(struct socket_table *table,
+/* Room for one piece of a dump: some 80 sockets. */
+#define SOCKET_TABLE_PIECE 8192u
+
+/* Waits for the next piece. Its size, or negative errno. */
+int socket_table_receive(struct socket_table *table, void *piece, size_t size);
+
+/* Calls back for each socket in a piece. 1: the dump goes on; 0: it is complete; negative errno: it
+ * failed. Touches nothing but the piece. */
+int socket_table_read(const void *piece, size_t size,
 		      void (*see)(void *context, const struct socket_entry *entry), void *context);
 
 /* Looks up one connection by its 4-tuple, at the cost of one hash look-up, and fills *ret_entry. 0,
- * or negative errno: -ENOENT where there is none. Not while a dump is under way on the same table. */
+ * or negative errno: -ENOENT where there is none. */
 int socket_table_find(struct socket_table *table, const struct berth_endpoint *local,
 		      const struct berth_endpoint *remote, struct socket_entry *ret_entry);
 

@@ -58,7 +58,7 @@ static void tell_if_staying(const struct family *family)
 {
 	struct pollfd listener = { .fd = LISTENER_FD };
 
-	if (family->shared->started && poll(&listener, 1, 0) == 0)
+	if (family->shared->stage != STAGE_STARTING && poll(&listener, 1, 0) == 0)
 		front_tell(family, FRONT_STAYING, 0);
 }
 
@@ -95,13 +95,13 @@ void program_reap(struct family *family)
 		pid_t child = info.si_pid;
 		bool ended = child == family->shared->program;
 
-		if (ended)
-			tell_status(family, &info);
-		waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG);
 		if (ended) {
-			family->shared->program = 0;
-			tell_if_staying(family);
+			tell_status(family, &info);
+			family->shared->program = 0; /* the number is another's once it is reaped */
 		}
+		waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG);
+		if (ended)
+			tell_if_staying(family);
 		info.si_pid = 0;
 	}
 }
@@ -124,17 +124,25 @@ void program_front_gone(struct family *family)
 bool keep_descriptors(const int *kept, int count, int last_null)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int high[8];
+	int high[8] = { fcntl(null, F_DUPFD_CLOEXEC, 3 + count) };
 
-	if (null < 0 || count > 8)
+	if (high[0] < 0 || count > 7)
 		return false;
-	for (int i = 0; i < count; i++)
-		high[i] = fcntl(kept[i], F_DUPFD_CLOEXEC, 3 + count);
-	for (int i = 0; i < count; i++)
-		if (high[i] < 0 || dup3(high[i], 3 + i, O_CLOEXEC) < 0)
+	/* All of them out of the way first: from there on nothing can fail. */
+	for (int i = 0; i < count; i++) {
+		high[1 + i] = fcntl(kept[i], F_DUPFD_CLOEXEC, 3 + count);
+		if (high[1 + i] < 0)
 			return false;
+	}
 	for (int fd = 0; fd <= last_null; fd++)
-		if (dup2(null, fd) < 0)
-			return false;
+		dup2(high[0], fd);
+	for (int i = 0; i < count; i++)
+		dup3(high[1 + i], 3 + i, O_CLOEXEC);
 	return close_range(3 + (unsigned)count, ~0u, 0) == 0;
+}
+
+void leave_directory(void)
+{
+	if (chdir("/") < 0)
+		return; /* then it stays in use, and that is all */
 }

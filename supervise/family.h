@@ -41,6 +41,7 @@ struct family {
 enum {
 	FRONT_FD = 3,
 	LISTENER_FD = 4,
+	GATE_FD = 5,
 	FIRST_FREE_FD = 5
 };
 
@@ -53,6 +54,9 @@ void front_tell_failure(const struct family *family, const char *format, ...)
  * errno: out of descriptors. */
 bool keep_descriptors(const int *kept, int count, int last_null);
 
+/* Goes to /, so that the program's directory, and the file system it is on, is not kept in use. */
+void leave_directory(void);
+
 /* The body of the guardian: starts the supervisor, and takes its place when it dies. Never returns. */
 _Noreturn void guardian_main(struct family *family);
 
@@ -61,13 +65,13 @@ _Noreturn void guardian_main(struct family *family);
 int supervisor_main(struct family *family);
 
 /* Forks the program's process, which installs the filter and waits. Afterwards the caller has the
- * descriptors FRONT_FD and LISTENER_FD, /dev/null at 0 to 2, and *ret_gate. False: the front was
- * told why. */
-bool program_fork(struct family *family, int *ret_gate);
+ * descriptors FRONT_FD, LISTENER_FD and GATE_FD, and /dev/null at 0 to 2. False: the front was told
+ * why. */
+bool program_fork(struct family *family);
 
-/* Lets the process execute the program, and closes the gate. False: it could not; the front was
- * told why. */
-bool program_execute(struct family *family, int gate);
+/* Lets the process execute the program, and closes the gate. False: it could not; the front was told
+ * why. */
+bool program_execute(struct family *family);
 
 /* Reaps every child that has ended and tells the front of the program's state. A state is told
  * before it is reaped: if the caller is killed in between, its heir sees the child once more. */

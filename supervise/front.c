@@ -95,12 +95,12 @@ static void say_what_was_done(const struct family *family)
 		if (family->shared->ways[way] > 0)
 			fprintf(stderr, " %s %llu", way_out_name((enum way_out)way),
 				(unsigned long long)family->shared->ways[way]);
-	fputc('\n', stderr);
+	fputs(family->shared->by_bind ? " (by explicit binds: Linux before 6.3)\n" : "\n", stderr);
 }
 
 /* The program has ended, and its exit status is about to be ours. Whatever is Berth's goes first,
  * unless it still serves processes that the program left behind. */
-static void see_others_off(const struct family *family)
+static void wait_for_family(const struct family *family)
 {
 	struct front_message message;
 
@@ -119,7 +119,7 @@ static int mirror(const struct family *family, int status)
 	}
 	if (!WIFEXITED(status) && !WIFSIGNALED(status))
 		return -1;
-	see_others_off(family);
+	wait_for_family(family);
 	if (family->options->verbose)
 		say_what_was_done(family);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : die_of(WTERMSIG(status));
@@ -179,7 +179,7 @@ static int wait_alone(const struct family *family)
 }
 
 /* Acts on one message. The exit status to end with, or -1. */
-static int heed(const struct family *family, const struct front_message *message)
+static int handle_message(const struct family *family, const struct front_message *message)
 {
 	switch (message->news) {
 	case FRONT_EXEC_FAILED:
@@ -209,7 +209,8 @@ static int front_main(struct family *family)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	wait[1].fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
-	while (result < 0 && poll(wait, 2, -1) >= 0) {
+	/* Until the program runs, what is sent to it stays pending. */
+	while (result < 0 && poll(wait, group > 0 ? 2 : 1, -1) >= 0) {
 		if (wait[0].revents == 0) {
 			if (read(wait[1].fd, &info, sizeof(info)) == sizeof(info))
 				pass_on(family, &info, group);
@@ -220,7 +221,7 @@ static int front_main(struct family *family)
 			step_back(family, &wait[1].fd, group);
 			wait[0].fd = family->front_fd;
 		} else {
-			result = heed(family, &message);
+			result = handle_message(family, &message);
 		}
 	}
 	return result < 0 ? 1 : result;
@@ -248,6 +249,7 @@ int supervise_run(const struct supervise_options *options, char *const argv[])
 		guardian_main(&family);
 	}
 	close(pair[1]);
+	leave_directory();
 	family.front_fd = pair[0];
 	return front_main(&family);
 }

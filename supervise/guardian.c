@@ -35,21 +35,21 @@ static void settle(struct shared *shared, int fd)
 	socklen_t size = sizeof(address);
 
 	/* The address is as the program bound it, and its port is 0. */
-	if (lazy_has(&shared->lazy, cookie) && getsockname(fd, (struct sockaddr *)&address, &size) == 0 &&
+	if (cookie_set_has(&shared->lazy, cookie) &&
+	    getsockname(fd, (struct sockaddr *)&address, &size) == 0 &&
 	    bind(fd, (const struct sockaddr *)&address, size) == 0)
-		lazy_remove(&shared->lazy, cookie);
+		cookie_set_remove(&shared->lazy, cookie);
 }
 
 static bool is_connection_begun(int fd)
 {
-	uint8_t state = 0;
-	socklen_t size = sizeof(state);
+	uint8_t state = socket_tcp_state(fd);
 
-	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &size) == 0 &&
-	       (state == TCP_SYN_SENT || state == TCP_SYN_RECV);
+	return state == TCP_SYN_SENT || state == TCP_SYN_RECV;
 }
 
-/* connect() goes to the kernel; whatever else is intercepted must find the port settled. */
+/* connect() goes to the kernel, and a call of which we do nothing but know; whatever else is
+ * intercepted must find the port settled. */
 static void answer_call(struct shared *shared, struct guest_cache *guests, const struct seccomp_notif *call)
 {
 	const struct answer by_kernel = { .by_kernel = true };
@@ -70,7 +70,7 @@ static void answer_call(struct shared *shared, struct guest_cache *guests, const
  * have been. */
 static void finish_open_call(struct shared *shared, struct guest_cache *guests)
 {
-	const struct answer in_progress = { .result = -EINPROGRESS };
+	const struct answer in_progress = { .result = -EINPROGRESS }, put_off = { .result = 0 };
 	struct call_record *record = &shared->record;
 	bool begun = record->has_fd && record->connecting && !record->made_nonblocking &&
 		     is_connection_begun(record->fd);
@@ -78,7 +78,10 @@ static void finish_open_call(struct shared *shared, struct guest_cache *guests)
 	call_record_undo(record);
 	if (record->call.id == 0)
 		return;
-	if (record->decided)
+	if (record->put_off != 0) {
+		cookie_set_add(&shared->lazy, record->put_off);
+		notification_send(LISTENER_FD, record->call.id, &put_off);
+	} else if (record->decided)
 		notification_send(LISTENER_FD, record->call.id, &record->answer);
 	else if (begun)
 		notification_send(LISTENER_FD, record->call.id, &in_progress);
@@ -101,8 +104,8 @@ static void take_over(struct family *family)
 	/* Copies of the program's sockets, which keep its connections from being closed, and what
 	 * else was the supervisor's. */
 	finish_open_call(family->shared, &guests);
+	guest_forget(&guests);
 	close_range(FIRST_FREE_FD, ~0u, 0);
-	guests = (struct guest_cache){ 0 };
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	wait[2].fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -125,6 +128,13 @@ static void take_over(struct family *family)
 	program_reap_last(family);
 }
 
+/* The supervisor died with the program at the gate. It may have been let through already. */
+static void open_gate(const struct family *family)
+{
+	if (write(GATE_FD, "", 1) == 1)
+		front_tell(family, FRONT_STARTED, getpgrp());
+}
+
 _Noreturn void guardian_main(struct family *family)
 {
 	struct shared *shared = family->shared;
@@ -141,6 +151,7 @@ _Noreturn void guardian_main(struct family *family)
 		front_tell_failure(family, "start the supervisor: %s", strerror(errno));
 		_exit(1);
 	}
+	leave_directory();
 	/* Whatever is meant for the program's process group or session is not meant for us. */
 	setpgid(0, 0);
 	sigfillset(&all);
@@ -149,13 +160,15 @@ _Noreturn void guardian_main(struct family *family)
 		;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		_exit(0);
-	family->front_fd = shared->started ? FRONT_FD : family->front_fd;
-	if (!shared->started) {
+	if (shared->stage == STAGE_STARTING) {
 		if (shared->program > 0)
 			kill(shared->program, SIGKILL);
 		front_tell_failure(family, "the supervisor died while it was starting");
 		_exit(1);
 	}
+	family->front_fd = FRONT_FD;
+	if (shared->stage == STAGE_READY)
+		open_gate(family);
 	take_over(family);
 	_exit(0);
 }

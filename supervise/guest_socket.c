@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "supervise/notification.h"
 #include "supervise/supervisor.h"
 
 bool take_socket(struct supervisor *supervisor, const struct seccomp_notif *call,
@@ -18,6 +19,9 @@ bool take_socket(struct supervisor *supervisor, const struct seccomp_notif *call
 		return false;
 	record->fd = fd;
 	record->has_fd = true;
+	/* If the caller is gone, its number may be another's already, and the socket with it. */
+	if (!notification_is_pending(LISTENER_FD, call->id))
+		return false;
 	*ret_way = WAY_NOT_TCP;
 	ret_socket->fd = fd;
 	return socket_facts_read(fd, &ret_socket->facts) && ret_socket->facts.netns == supervisor->netns &&
@@ -46,9 +50,14 @@ static bool kernel_has_port_range(void)
 	return has;
 }
 
-int supervisor_prepare(struct supervisor *supervisor)
+int supervisor_prepare(struct supervisor *supervisor, const char **ret_step)
 {
+	*ret_step = "ask for the network namespace of a socket (SO_NETNS_COOKIE, Linux 5.14)";
+	if (supervisor->netns == 0)
+		return -ENOPROTOOPT;
+	*ret_step = "read the port range in /proc/sys/net/ipv4, and the kernel's sockets";
 	supervisor->has_port_range = kernel_has_port_range();
+	supervisor->shared->by_bind = !supervisor->has_port_range;
 	socket_table_open(&supervisor->lookups); /* without it, takeovers of TIME_WAIT are not tried */
 	return knowledge_open(&supervisor->knowledge, supervisor->policy, supervisor->now_ns);
 }

@@ -2,11 +2,11 @@
 #include "supervise/knowledge.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <time.h>
 
+#include "host/clock.h"
 #include "host/socket_address.h"
 
 #define MS_NS 1000000ull
@@ -21,20 +21,18 @@
 
 #define SEEN_TIME_WAITS 131072u
 
+/* Connections in TIME_WAIT that are taken up at once: some 0.1 ms. */
+#define TAKEN_UP_AT_ONCE 512u
+
+/* An address used so lately keeps its site. */
+#define IN_USE_NS (1000 * MS_NS)
+
 static const struct berth_space_limits space_limits = {
 	.destinations = 4096,
 	.bitmaps = 64,
 	.time_wait = SEEN_TIME_WAITS,
 	.ipv6 = true,
 };
-
-static uint64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* Zero-filled pages, which cost nothing until they are touched. */
 static void *new_pages(size_t size)
@@ -49,16 +47,21 @@ static bool new_key(uint8_t key[BERTH_SEED_BYTES])
 	return getrandom(key, BERTH_SEED_BYTES, 0) == BERTH_SEED_BYTES;
 }
 
-static struct berth_space *new_space(void)
+/* Two spaces, in one mapping: both or none. */
+static bool new_spaces(struct site *site)
 {
-	size_t size = berth_space_size(&space_limits);
-	uint8_t key[BERTH_SEED_BYTES];
-	void *memory;
+	size_t size = (berth_space_size(&space_limits) + 63) / 64 * 64;
+	uint8_t key[2][BERTH_SEED_BYTES];
+	char *memory;
 
-	if (!new_key(key))
-		return NULL;
-	memory = new_pages(size);
-	return memory ? berth_space_init(memory, size, &space_limits, key) : NULL;
+	if (!new_key(key[0]) || !new_key(key[1]))
+		return false;
+	memory = new_pages(2 * size);
+	if (!memory)
+		return false;
+	site->current = berth_space_init(memory, size, &space_limits, key[0]);
+	site->next = berth_space_init(memory + size, size, &space_limits, key[1]);
+	return true;
 }
 
 static void set_up_space(const struct knowledge *knowledge, struct berth_space *space)
@@ -69,26 +72,20 @@ static void set_up_space(const struct knowledge *knowledge, struct berth_space *
 			      &knowledge->sysctls.reserved);
 }
 
-/* Gives the site to address; a site that had another one forgets it. */
+/* Gives the site to address; what it knew of another one it forgets. */
 static bool settle_site(struct knowledge *knowledge, struct site *site, const struct berth_address *address)
 {
-	bool is_new = !site->current;
-
-	if (is_new) {
-		site->current = new_space();
-		site->next = site->current ? new_space() : NULL;
-	}
-	if (!site->next) {
-		site->current = NULL;
-		return false;
-	}
-	berth_space_clear(site->current);
-	berth_space_clear(site->next);
-	if (is_new) {
+	if (site->current) {
+		berth_space_clear(site->current);
+		berth_space_clear(site->next);
+	} else if (new_spaces(site)) {
 		set_up_space(knowledge, site->current);
 		set_up_space(knowledge, site->next);
+	} else {
+		return false;
 	}
 	site->address = *address;
+	site->known = site->in_dump = false;
 	return true;
 }
 
@@ -103,16 +100,18 @@ static struct site *find_site(struct knowledge *knowledge, const struct berth_ad
 	return NULL;
 }
 
-static struct site *new_site(struct knowledge *knowledge, const struct berth_address *address)
+/* A site for an address that has none: a free one, or that of the address not used for longest. NULL
+ * if all are in use. */
+static struct site *new_site(struct knowledge *knowledge, const struct berth_address *address,
+			     uint64_t now_ns)
 {
 	struct site *site = &knowledge->site[1];
 
-	for (unsigned i = 1; i < SITES; i++) {
+	for (unsigned i = 1; i < SITES && site->current; i++)
 		if (!knowledge->site[i].current || knowledge->site[i].used_ns < site->used_ns)
 			site = &knowledge->site[i];
-		if (!knowledge->site[i].current)
-			break;
-	}
+	if (site->current && now_ns - site->used_ns < IN_USE_NS)
+		return NULL;
 	return settle_site(knowledge, site, address) ? site : NULL;
 }
 
@@ -145,8 +144,9 @@ void knowledge_took(struct knowledge *knowledge, const struct berth_endpoint *lo
 {
 	struct site *site = find_site(knowledge, &local->address);
 
-	if (site && site != &knowledge->site[0]) {
-		put_both(site, local, remote, now_ns);
+	if (!address_is_any(&local->address)) {
+		if (site)
+			put_both(site, local, remote, now_ns);
 		put_both(&knowledge->site[0], local, remote, now_ns);
 		return;
 	}
@@ -155,29 +155,51 @@ void knowledge_took(struct knowledge *knowledge, const struct berth_endpoint *lo
 		put_both(&knowledge->site[i], local, remote, now_ns);
 }
 
+static void connect_holder(struct site *site, const struct berth_endpoint *local,
+			   const struct berth_endpoint *remote, uint64_t now_ns)
+{
+	berth_space_unhold(site->current, local->port, false);
+	berth_space_unhold(site->next, local->port, false);
+	put_both(site, local, remote, now_ns);
+}
+
+void knowledge_connects(struct knowledge *knowledge, const struct berth_endpoint *local,
+			const struct berth_endpoint *remote, uint64_t now_ns)
+{
+	struct site *site = find_site(knowledge, &local->address);
+
+	connect_holder(&knowledge->site[0], local, remote, now_ns);
+	if (site && site != &knowledge->site[0])
+		connect_holder(site, local, remote, now_ns);
+}
+
+static void refuse_both(struct site *site, const struct berth_endpoint *local,
+			const struct berth_endpoint *remote, uint64_t now_ns)
+{
+	berth_space_refuse(site->current, local->port, remote, now_ns);
+	berth_space_refuse(site->next, local->port, remote, now_ns);
+}
+
 void knowledge_refused(struct knowledge *knowledge, const struct berth_endpoint *local,
 		       const struct berth_endpoint *remote, uint64_t now_ns)
 {
 	struct site *site = find_site(knowledge, &local->address);
 
-	if (!site)
-		return;
-	berth_space_refuse(site->current, local->port, remote, now_ns);
-	berth_space_refuse(site->next, local->port, remote, now_ns);
+	if (site && site->known)
+		refuse_both(site, local, remote, now_ns);
+	else
+		refuse_both(&knowledge->site[0], local, remote, now_ns);
 }
 
 /* -------------------------------------------------------------------------------------------------
  * The dump
  */
 
-/* A connection of the host; its address gets a site if there is a free one. */
 static void see_connection(struct knowledge *knowledge, const struct socket_entry *entry)
 {
 	struct site *site = find_site(knowledge, &entry->local.address);
 
-	if (!site && !knowledge->site[SITES - 1].current)
-		site = new_site(knowledge, &entry->local.address);
-	if (site)
+	if (site && site != &knowledge->site[0])
 		put(site->next, &entry->local, &entry->remote, knowledge->dump_ns);
 	put(knowledge->site[0].next, &entry->local, &entry->remote, knowledge->dump_ns);
 }
@@ -200,14 +222,19 @@ static void see_time_wait(struct knowledge *knowledge, const struct socket_entry
 {
 	uint64_t remaining_ns = entry->remaining_ms * MS_NS;
 	uint64_t waited_ns = remaining_ns < TIME_WAIT_NS ? TIME_WAIT_NS - remaining_ns : 0;
+	uint32_t second = entry->remaining_ms / 1000;
+	uint32_t i = knowledge->time_wait_count + 1;
 
-	if (knowledge->time_wait_count == SEEN_TIME_WAITS)
+	if (i == SEEN_TIME_WAITS)
 		return;
-	knowledge->time_wait[knowledge->time_wait_count++] = (struct seen_time_wait){
+	second = second < WAITING_SECONDS ? second : WAITING_SECONDS - 1;
+	knowledge->time_wait[i] = (struct seen_time_wait){
 		.entered_ns = knowledge->dump_ns > waited_ns ? knowledge->dump_ns - waited_ns : 0,
 		.local = entry->local,
 		.remote = entry->remote,
+		.following = knowledge->ends_in_second[second],
 	};
+	knowledge->ends_in_second[second] = knowledge->time_wait_count = i;
 }
 
 static void see_socket(void *context, const struct socket_entry *entry)
@@ -227,67 +254,73 @@ static void see_socket(void *context, const struct socket_entry *entry)
 	}
 }
 
-static int oldest_first(const void *left, const void *right)
+static void take_up(struct knowledge *knowledge, const struct seen_time_wait *seen)
 {
-	const struct seen_time_wait *a = left, *b = right;
+	struct site *site = find_site(knowledge, &seen->local.address);
 
-	return a->entered_ns < b->entered_ns ? -1 : a->entered_ns > b->entered_ns;
+	if (site && site != &knowledge->site[0])
+		berth_space_observe_time_wait(site->next, seen->local.port, &seen->remote, seen->entered_ns);
+	berth_space_observe_time_wait(knowledge->site[0].next, seen->local.port, &seen->remote,
+				      seen->entered_ns);
 }
 
-static void observe_time_waits(struct knowledge *knowledge)
+static void change_places(struct knowledge *knowledge)
 {
-	qsort(knowledge->time_wait, knowledge->time_wait_count, sizeof(knowledge->time_wait[0]),
-	      oldest_first);
-	for (unsigned i = 0; i < knowledge->time_wait_count; i++) {
-		const struct seen_time_wait *seen = &knowledge->time_wait[i];
-		struct site *site = find_site(knowledge, &seen->local.address);
-
-		if (!site && !knowledge->site[SITES - 1].current)
-			site = new_site(knowledge, &seen->local.address);
-		if (site)
-			berth_space_observe_time_wait(site->next, seen->local.port, &seen->remote,
-						      seen->entered_ns);
-		berth_space_observe_time_wait(knowledge->site[0].next, seen->local.port, &seen->remote,
-					      seen->entered_ns);
-	}
-}
-
-static void end_dump(struct knowledge *knowledge)
-{
-	observe_time_waits(knowledge);
 	for (unsigned i = 0; i < SITES && knowledge->site[i].current; i++) {
 		struct site *site = &knowledge->site[i];
 		struct berth_space *outdated = site->current;
 
 		site->current = site->next;
 		site->next = outdated;
+		site->known = site->in_dump;
 	}
+}
+
+/* Some of the connections in TIME_WAIT, the ones that end first first; after the last the dump is
+ * done. */
+static void take_up_some(struct knowledge *knowledge)
+{
+	for (unsigned n = 0; n < TAKEN_UP_AT_ONCE && knowledge->second < WAITING_SECONDS;) {
+		uint32_t *list = &knowledge->ends_in_second[knowledge->second];
+
+		if (*list == 0) {
+			knowledge->second++;
+			continue;
+		}
+		take_up(knowledge, &knowledge->time_wait[*list]);
+		*list = knowledge->time_wait[*list].following;
+		n++;
+	}
+	if (knowledge->second == WAITING_SECONDS)
+		change_places(knowledge);
 }
 
 static void begin_dump(struct knowledge *knowledge, uint64_t now_ns)
 {
-	for (unsigned i = 0; i < SITES && knowledge->site[i].current; i++)
+	for (unsigned i = 0; i < SITES && knowledge->site[i].current; i++) {
 		berth_space_clear(knowledge->site[i].next);
+		knowledge->site[i].in_dump = true;
+	}
+	memset(knowledge->ends_in_second, 0, sizeof(knowledge->ends_in_second));
 	knowledge->time_wait_count = 0;
 	knowledge->wanted = false;
 	knowledge->dump_ns = now_ns;
 	knowledge->dump_cost_ns = 0;
-	if (!knowledge->table.netlink && socket_table_open(&knowledge->table) < 0)
-		return;
-	if (socket_table_dump(&knowledge->table, knowledge->sysctls.first, knowledge->sysctls.last) < 0)
-		socket_table_close(&knowledge->table);
+	dump_reader_order(&knowledge->reader, knowledge->sysctls.first, knowledge->sysctls.last);
 }
 
-/* Without a table, or after a failed dump, the knowledge is what it was, and the kernel still
- * judges each port. */
-static void continue_dump(struct knowledge *knowledge)
+static bool is_dumping(const struct knowledge *knowledge)
 {
-	int status = socket_table_step(&knowledge->table, see_socket, knowledge);
+	return knowledge->reader.reading || knowledge->second < WAITING_SECONDS;
+}
 
-	if (status == 0)
-		end_dump(knowledge);
-	else if (status < 0)
-		socket_table_close(&knowledge->table);
+/* After a failed dump the knowledge is what it was, and the kernel still judges each port. */
+static void continue_dump(struct knowledge *knowledge, int wait_ms)
+{
+	if (!knowledge->reader.reading)
+		take_up_some(knowledge);
+	else if (dump_reader_take(&knowledge->reader, wait_ms, see_socket, knowledge) == 0)
+		knowledge->second = 0;
 }
 
 /* -------------------------------------------------------------------------------------------------
@@ -318,10 +351,10 @@ static void work_on_dump(struct knowledge *knowledge, uint64_t now_ns)
 {
 	uint64_t gap_ns;
 
-	if (knowledge->table.family == 0)
+	if (is_dumping(knowledge))
+		continue_dump(knowledge, 0);
+	else
 		begin_dump(knowledge, now_ns);
-	if (knowledge->table.family != 0)
-		continue_dump(knowledge);
 	knowledge->dump_cost_ns += clock_ns() - now_ns;
 	gap_ns = knowledge->dump_cost_ns * DUMP_SHARE;
 	knowledge->not_before_ns = knowledge->dump_ns + (gap_ns > DUMP_GAP_NS ? gap_ns : DUMP_GAP_NS);
@@ -329,20 +362,31 @@ static void work_on_dump(struct knowledge *knowledge, uint64_t now_ns)
 
 void knowledge_work(struct knowledge *knowledge, uint64_t now_ns)
 {
-	if (knowledge->table.family != 0 || (knowledge->wanted && now_ns >= knowledge->not_before_ns))
+	if (is_dumping(knowledge) || (knowledge->wanted && now_ns >= knowledge->not_before_ns))
 		work_on_dump(knowledge, now_ns);
+}
+
+/* Makes a dump, or as much of it as can be had until deadline_ns; the rest comes as always. */
+static void dump_until(struct knowledge *knowledge, uint64_t deadline_ns)
+{
+	begin_dump(knowledge, clock_ns());
+	while (is_dumping(knowledge)) {
+		uint64_t now_ns = clock_ns();
+
+		if (now_ns >= deadline_ns)
+			break;
+		continue_dump(knowledge, (int)((deadline_ns - now_ns) / MS_NS) + 1);
+	}
+	knowledge->dump_took_ns = clock_ns() - knowledge->dump_ns;
 }
 
 /* After a pause all is out of date; where a dump is quick it is made at once. */
 static void refresh_if_cheap(struct knowledge *knowledge, uint64_t now_ns)
 {
-	bool outdated = now_ns - knowledge->dump_ns > OUTDATED_NS && knowledge->dump_cost_ns < CHEAP_NS;
+	bool outdated = now_ns - knowledge->dump_ns > OUTDATED_NS;
 
-	if (!outdated || knowledge->table.family != 0)
-		return;
-	do
-		work_on_dump(knowledge, clock_ns());
-	while (knowledge->table.family != 0 && knowledge->dump_cost_ns < CHEAP_NS);
+	if (outdated && knowledge->dump_took_ns < CHEAP_NS && !is_dumping(knowledge))
+		dump_until(knowledge, now_ns + CHEAP_NS);
 }
 
 struct berth_space *knowledge_space(struct knowledge *knowledge, const struct berth_address *local,
@@ -353,15 +397,14 @@ struct berth_space *knowledge_space(struct knowledge *knowledge, const struct be
 	if (now_ns - knowledge->sysctls_ns >= SYSCTLS_FRESH_NS)
 		read_sysctls(knowledge, now_ns);
 	refresh_if_cheap(knowledge, now_ns);
-	if (!site) {
-		site = new_site(knowledge, local);
-		knowledge->not_before_ns = now_ns; /* nothing is known of this address */
-	}
 	knowledge->wanted = true;
-	if (!site)
-		return NULL;
-	site->used_ns = now_ns;
-	return site->current;
+	if (!site) {
+		site = new_site(knowledge, local, now_ns);
+		knowledge->not_before_ns = site ? now_ns : knowledge->not_before_ns;
+	}
+	if (site)
+		site->used_ns = now_ns;
+	return site && site->known ? site->current : knowledge->site[0].current;
 }
 
 unsigned knowledge_any_port(struct knowledge *knowledge)
@@ -380,7 +423,9 @@ unsigned knowledge_any_port(struct knowledge *knowledge)
 
 int knowledge_idle_ms(const struct knowledge *knowledge, uint64_t now_ns)
 {
-	if (knowledge->table.family != 0)
+	if (knowledge->reader.reading)
+		return -1; /* its descriptor will say */
+	if (is_dumping(knowledge))
 		return 0;
 	if (!knowledge->wanted)
 		return -1;
@@ -401,12 +446,14 @@ int knowledge_open(struct knowledge *knowledge, enum berth_policy policy, uint64
 		return -ENOSYS;
 	berth_random_seed(&knowledge->random, key);
 	knowledge->policy = policy;
+	knowledge->second = WAITING_SECONDS;
 	knowledge->sysctls_ns = now_ns;
 	knowledge->time_wait = new_pages(SEEN_TIME_WAITS * sizeof(knowledge->time_wait[0]));
 	if (!knowledge->time_wait || !settle_site(knowledge, &knowledge->site[0], &any))
 		return -ENOMEM;
-	begin_dump(knowledge, now_ns);
-	while (knowledge->table.family != 0 && clock_ns() - now_ns < FIRST_DUMP_NS)
-		continue_dump(knowledge);
+	error = dump_reader_start(&knowledge->reader);
+	if (error)
+		return error;
+	dump_until(knowledge, now_ns + FIRST_DUMP_NS);
 	return 0;
 }

@@ -6,34 +6,42 @@
  *
  * For each local address that is used there is a libberth port space, and one more for sockets
  * bound to all addresses, in which every socket of the host counts. Each exists twice: the current
- * one is asked, and the next one is being built from a dump of the kernel's socket table, a small
- * piece at a time between two calls of the program. When the dump is complete they change places.
- * So nothing has to be told when a connection goes: it is missing in the next dump, and a record of
- * whatever kind is never older than one dump. What the supervisor itself does meanwhile is told to
- * both.
+ * one is asked, and the next one is being built from a dump of the kernel's socket table, which
+ * another thread reads, a small piece at a time between two calls of the program. When the dump is
+ * complete they change places. So nothing has to be told when a connection goes: it is missing in
+ * the next dump, and a record of whatever kind is never older than one dump. What the supervisor
+ * itself does meanwhile is told to both.
+ *
+ * Spaces want connections in TIME_WAIT oldest first. A dump has them in no order, so they are kept
+ * in 61 lists, by the second in which they will end, until it is complete.
  *
  * All of it is a hint. A port that looks free is refused by the kernel, is marked, and the next is
  * tried; a port that looks taken is missed until the next dump. A dump is made only after calls,
- * and takes at most a twentieth of the time: on a host with 100,000 connections one every few
- * seconds, elsewhere four a second. The first call after a pause has one made for it if that takes
- * no more than 2 ms.
+ * and what it costs between calls is at most a twentieth of the time: on a host with 100,000
+ * connections one every few seconds, elsewhere four a second. The first call after a pause has one
+ * made for it if that takes no more than 2 ms.
  *
- * Memory: SITES addresses, about 5 MB each of which untouched pages cost nothing. The address not
- * used for longest makes room.
+ * An address that nothing is known of yet, and those for which there is no room because as many
+ * others are in use, are served from the space in which all count: no port that it calls fresh is
+ * anything else, though it knows fewer.
+ *
+ * Memory: 64 addresses at most; what a space does not use of its 6 MB are untouched pages.
  */
 #ifndef BERTH_SUPERVISE_KNOWLEDGE_H
 #define BERTH_SUPERVISE_KNOWLEDGE_H
 
 #include "core/port_space.h"
-#include "host/socket_table.h"
 #include "host/sysctl.h"
+#include "supervise/dump_reader.h"
 
-#define SITES 16u
+#define SITES 64u
 
 /* One local address, or all of them (site 0). */
 struct site {
 	struct berth_address address;
 	struct berth_space *current, *next; /* NULL: the site is free */
+	bool in_dump;			    /* was there when the dump under way began */
+	bool known;			    /* a dump has been completed since it is there */
 	uint64_t used_ns;
 };
 
@@ -41,19 +49,27 @@ struct site {
 struct seen_time_wait {
 	uint64_t entered_ns;
 	struct berth_endpoint local, remote;
+	uint32_t following; /* in its list; 0: the last */
 };
+
+#define WAITING_SECONDS 61u
 
 struct knowledge {
 	struct site site[SITES];
 	enum berth_policy policy;
 	struct port_sysctls sysctls;
 	struct berth_random random;
-	struct socket_table table;
-	struct seen_time_wait *time_wait; /* room for all that a dump keeps */
-	unsigned time_wait_count;
+	struct dump_reader reader;
+	/* What the dump has shown; [0] is no one. The lists are taken up from the one that ends
+	 * first. */
+	struct seen_time_wait *time_wait;
+	uint32_t time_wait_count;
+	uint32_t ends_in_second[WAITING_SECONDS];
+	uint32_t second;	/* the list being taken up; WAITING_SECONDS: none is */
 	bool wanted;		/* something was asked since the last dump began */
 	uint64_t dump_ns;	/* when the dump under way, or the last one, began */
-	uint64_t dump_cost_ns;	/* spent on it */
+	uint64_t dump_cost_ns;	/* spent on it between calls */
+	uint64_t dump_took_ns;	/* how long the last one took that was waited for */
 	uint64_t not_before_ns; /* the next one */
 	uint64_t sysctls_ns;	/* when they were read */
 };
@@ -74,6 +90,10 @@ unsigned knowledge_any_port(struct knowledge *knowledge);
 void knowledge_took(struct knowledge *knowledge, const struct berth_endpoint *local,
 		    const struct berth_endpoint *remote, uint64_t now_ns);
 
+/* A socket without a connection that has a port from the supervisor now connects to remote. */
+void knowledge_connects(struct knowledge *knowledge, const struct berth_endpoint *local,
+			const struct berth_endpoint *remote, uint64_t now_ns);
+
 /* The kernel refused the port. remote as above. */
 void knowledge_refused(struct knowledge *knowledge, const struct berth_endpoint *local,
 		       const struct berth_endpoint *remote, uint64_t now_ns);
@@ -83,6 +103,12 @@ void knowledge_doubt_sysctls(struct knowledge *knowledge);
 
 /* Does a piece of what is due: begins, continues or ends a dump. */
 void knowledge_work(struct knowledge *knowledge, uint64_t now_ns);
+
+/* To be polled along with other things: readable when knowledge_work() has a piece to take. */
+static inline int knowledge_fd(const struct knowledge *knowledge)
+{
+	return knowledge->reader.fd;
+}
 
 /* Milliseconds until knowledge_work() has something to do; -1: not before the next call. */
 int knowledge_idle_ms(const struct knowledge *knowledge, uint64_t now_ns);

@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "host/port_steering.h"
 #include "supervise/shared.h"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
@@ -21,10 +22,6 @@
 #ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0) /* linux/seccomp.h since 6.6 */
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS	   SECCOMP_IOW(4, __u64)
-#endif
-
-#ifndef IP_LOCAL_PORT_RANGE
-#define IP_LOCAL_PORT_RANGE 51 /* linux/in.h since 6.3 */
 #endif
 
 #define LONGEST_FILTER 256u /* instructions; ours has about 30 */
@@ -57,10 +54,12 @@ static const struct scmp_arg_cmp settling_options[][2] = {
 
 static int add_rules(scmp_filter_ctx filter)
 {
-	int error = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(listen), 0);
+	static const int whole_calls[] = { SCMP_SYS(listen), SCMP_SYS(getsockname),
+					   SCMP_SYS(landlock_restrict_self) };
+	int error = 0;
 
-	if (!error)
-		error = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(getsockname), 0);
+	for (size_t i = 0; i < COUNT(whole_calls) && !error; i++)
+		error = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, whole_calls[i], 0);
 	for (size_t i = 0; i < COUNT(address_lengths) && !error; i++) {
 		error = seccomp_rule_add_array(filter, SCMP_ACT_NOTIFY, SCMP_SYS(bind), 1,
 					       &address_lengths[i]);
@@ -152,6 +151,11 @@ int notification_send(int listener, uint64_t id, const struct answer *answer)
 	else
 		response.val = answer->result;
 	return ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response) < 0 ? -errno : 0;
+}
+
+bool notification_is_pending(int listener, uint64_t id)
+{
+	return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
 void notification_set_sync_wake_up(int listener)

@@ -33,6 +33,9 @@ int notification_receive(int listener, struct seccomp_notif *ret_call);
 /* Gives the answer. 0, or -ENOENT where the caller is gone. */
 int notification_send(int listener, uint64_t id, const struct answer *answer);
 
+/* True while the caller still waits for the answer. */
+bool notification_is_pending(int listener, uint64_t id);
+
 /* Lets caller and supervisor hand over the CPU instead of waking each other up on another one
  * (Linux 6.6; before it, does nothing). */
 void notification_set_sync_wake_up(int listener);

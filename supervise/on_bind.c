@@ -7,8 +7,6 @@
 #include "supervise/notification.h"
 #include "supervise/supervisor.h"
 
-#define MOST_ATTEMPTS 8
-
 static int bind_port(struct guest_socket *socket, unsigned port)
 {
 	sockaddr_set_port(&socket->address, port);
@@ -58,7 +56,7 @@ static int bind_picked(struct supervisor *supervisor, struct guest_socket *socke
 /* The destination is still unknown and the port must be known now: fresh, waiting, shared. Where no
  * pick holds, the kernel chooses, as it would have chosen at bind(); where it finds none either,
  * the socket stays without a port. */
-static void settle(struct supervisor *supervisor, struct guest_socket *socket)
+static bool settle(struct supervisor *supervisor, struct guest_socket *socket)
 {
 	struct knowledge *knowledge = &supervisor->knowledge;
 	struct berth_space *space = knowledge_space(knowledge, &socket->local.address, supervisor->now_ns);
@@ -72,27 +70,45 @@ static void settle(struct supervisor *supervisor, struct guest_socket *socket)
 		socket->local.port = (uint16_t)port;
 		if (bind_picked(supervisor, socket, port, verdict) == 0) {
 			knowledge_took(knowledge, &socket->local, NULL, supervisor->now_ns);
-			return;
+			return true;
 		}
 		knowledge_refused(knowledge, &socket->local, NULL, supervisor->now_ns);
 	}
-	bind_port(socket, 0);
+	return bind_port(socket, 0) == 0;
 }
 
-/* True if the socket's port had been put off. */
-static bool settle_if_lazy(struct supervisor *supervisor, struct guest_socket *socket, uint64_t cookie)
+enum settlement {
+	NOT_PUT_OFF,
+	SETTLED,
+	NO_PORT_LEFT, /* stays put off: connect(), which knows the destination, may still find one */
+};
+
+static enum settlement settle_if_lazy(struct supervisor *supervisor, struct guest_socket *socket,
+				      uint64_t cookie)
 {
-	struct lazy_table *lazy = &supervisor->shared->lazy;
+	struct cookie_set *lazy = &supervisor->shared->lazy;
 
-	if (socket->local.port != 0 || !lazy_has(lazy, cookie))
-		return false;
-	settle(supervisor, socket);
-	lazy_remove(lazy, cookie);
+	if (socket->local.port != 0 || !cookie_set_has(lazy, cookie))
+		return NOT_PUT_OFF;
+	if (!settle(supervisor, socket))
+		return NO_PORT_LEFT;
+	cookie_set_remove(lazy, cookie);
+	cookie_set_add(&supervisor->settled, cookie);
 	supervisor->shared->ways[WAY_SETTLED]++;
-	return true;
+	return SETTLED;
 }
 
-/* A choice that the program made itself, or that Berth does not understand. */
+static enum settlement settle_socket_of(struct supervisor *supervisor, const struct seccomp_notif *call)
+{
+	struct guest_socket socket;
+	enum way_out way;
+
+	if (supervisor->shared->lazy.count == 0 || !take_socket(supervisor, call, &socket, &way))
+		return NOT_PUT_OFF;
+	return settle_if_lazy(supervisor, &socket, socket_cookie(socket.fd));
+}
+
+/* Not where the program made a choice itself, or one that Berth does not understand. */
 static bool may_put_off(const struct guest_socket *socket)
 {
 	const struct socket_facts *facts = &socket->facts;
@@ -116,7 +132,7 @@ static int bind_without_port(struct supervisor *supervisor, const struct guest_s
 
 struct answer on_bind(struct supervisor *supervisor, const struct seccomp_notif *call)
 {
-	struct lazy_table *lazy = &supervisor->shared->lazy;
+	struct cookie_set *lazy = &supervisor->shared->lazy;
 	struct sockaddr_storage address;
 	struct berth_endpoint wanted;
 	struct guest_socket socket;
@@ -132,8 +148,10 @@ struct answer on_bind(struct supervisor *supervisor, const struct seccomp_notif 
 	if (!take_socket(supervisor, call, &socket, &way))
 		return leave_to_kernel(supervisor, way);
 	cookie = socket_cookie(socket.fd);
-	if (settle_if_lazy(supervisor, &socket, cookie))
+	if (settle_if_lazy(supervisor, &socket, cookie) != NOT_PUT_OFF)
 		return answer_by_kernel(); /* which says what is wrong with a second bind */
+	if (supervisor->shared->confined)
+		return leave_to_kernel(supervisor, WAY_CONFINED);
 	if (wanted.port != 0 || cookie == 0 || !may_put_off(&socket))
 		return leave_to_kernel(supervisor, WAY_OWN_CHOICE);
 	error = bind_without_port(supervisor, &socket, &address, size);
@@ -141,18 +159,14 @@ struct answer on_bind(struct supervisor *supervisor, const struct seccomp_notif 
 		return leave_to_kernel(supervisor, WAY_UNREACHABLE); /* perhaps it is only we who may not */
 	if (error)
 		return answer_result(error);
-	lazy_add(lazy, cookie);
+	supervisor->shared->record.put_off = cookie;
 	supervisor->shared->ways[WAY_PUT_OFF]++;
 	return answer_result(0);
 }
 
 struct answer settle_first(struct supervisor *supervisor, const struct seccomp_notif *call)
 {
-	struct guest_socket socket;
-	enum way_out way;
-
-	if (supervisor->shared->lazy.count > 0 && take_socket(supervisor, call, &socket, &way))
-		settle_if_lazy(supervisor, &socket, socket_cookie(socket.fd));
+	settle_socket_of(supervisor, call);
 	return answer_by_kernel();
 }
 
@@ -160,5 +174,8 @@ struct answer on_getsockname(struct supervisor *supervisor, const struct seccomp
 {
 	if ((int)call->data.args[0] == -1 && call->data.args[2] == SUPERVISED_QUESTION)
 		return answer_result(0);
-	return settle_first(supervisor, call);
+	/* bind() would have failed here, with EADDRINUSE. A port 0 would look like an answer. */
+	if (settle_socket_of(supervisor, call) == NO_PORT_LEFT)
+		return answer_result(-ENOBUFS);
+	return answer_by_kernel();
 }

@@ -16,8 +16,9 @@
  * taken over by the kernel itself if tcp_tw_reuse says so; an explicit bind of a sharing socket may
  * take it over whenever the connection used timestamps (RFC 6191; tcp_twsk_unique), but cannot be
  * taken back, so it is done only where a look-up has just shown the TIME_WAIT and timestamps are
- * known to be in use. Where IP_LOCAL_PORT_RANGE is missing (before Linux 6.3) an explicit bind is
- * the way for all ranks, and a shared port is looked up first.
+ * known to be in use. An explicit bind is also what reaches a shared port that somebody else bound
+ * explicitly, which connect()'s own choice never takes; and where IP_LOCAL_PORT_RANGE is missing
+ * (before Linux 6.3) it is the way for all ranks. A look-up comes first, always.
  *
  * The socket gets SO_REUSEADDR, and keeps it: its TIME_WAIT inherits it, and only such a TIME_WAIT
  * ever lets another socket bind its port.
@@ -30,8 +31,7 @@
 
 #include "supervise/supervisor.h"
 
-#define MOST_ATTEMPTS 8
-#define LOOKS_AROUND  8
+#define PROBES 8
 
 static_assert(WAY_FRESH + BERTH_SHARED == (int)WAY_SHARED && WAY_FRESH + BERTH_WAITING == (int)WAY_WAITING,
 	      "ways out and verdicts in the same order");
@@ -105,38 +105,32 @@ static int connect_by_range(struct attempt *attempt)
 	return result;
 }
 
-/* Whether an explicit bind would meet what the pick promised. */
+/* Whether an explicit bind, which cannot be taken back, would meet what the pick promised. */
 static bool may_bind(const struct attempt *attempt, enum berth_verdict verdict)
 {
 	struct supervisor *supervisor = attempt->supervisor;
 	struct socket_entry entry;
 	int found;
 
-	if (verdict == BERTH_FRESH)
-		return !supervisor->has_port_range;
+	if (verdict == BERTH_FRESH && supervisor->has_port_range)
+		return false; /* somebody has it, whom we do not know */
 	if (verdict == BERTH_WAITING &&
 	    (!supervisor->knowledge.sysctls.timestamps || attempt->peer->timestamps != TIMESTAMPS_USED))
-		return false;
-	if (verdict == BERTH_SHARED && supervisor->has_port_range)
 		return false;
 	if (!supervisor->lookups.netlink)
 		return false;
 	found = socket_table_find(&supervisor->lookups, &attempt->local, &attempt->remote, &entry);
-	return verdict == BERTH_SHARED ? found == -ENOENT : found == 0 && entry.state == SOCKET_TIME_WAIT;
+	return verdict == BERTH_WAITING ? found == 0 && entry.state == SOCKET_TIME_WAIT : found == -ENOENT;
 }
 
-/* Binds the source address and the port, and connects. -EADDRNOTAVAIL: the kernel refused one or
- * the other. */
+/* Binds the port, to the address that the program bound or to none, and connects: the source address
+ * stays the kernel's choice. -EADDRNOTAVAIL: the kernel refused one or the other. */
 static int connect_by_bind(struct attempt *attempt)
 {
-	struct sockaddr_storage address;
-	socklen_t size = sockaddr_from_endpoint(&attempt->local, attempt->socket.facts.family, &address);
+	struct sockaddr_storage address = attempt->socket.address;
 
-	/* The scope of a link-local address is that of the destination. */
-	if (address.ss_family == AF_INET6 && attempt->address.ss_family == AF_INET6)
-		((struct sockaddr_in6 *)&address)->sin6_scope_id =
-			((const struct sockaddr_in6 *)&attempt->address)->sin6_scope_id;
-	if (bind(attempt->socket.fd, (const struct sockaddr *)&address, size) < 0)
+	sockaddr_set_port(&address, attempt->local.port);
+	if (bind(attempt->socket.fd, (const struct sockaddr *)&address, attempt->socket.address_size) < 0)
 		return -EADDRNOTAVAIL;
 	attempt->stuck = true;
 	return connect_now(attempt);
@@ -162,13 +156,13 @@ static bool is_begun(int result)
 static void learn(struct attempt *attempt)
 {
 	struct supervisor *supervisor = attempt->supervisor;
-	struct lazy_table *lazy = &supervisor->shared->lazy;
+	struct cookie_set *lazy = &supervisor->shared->lazy;
 	unsigned wanted = attempt->local.port;
 	struct sockaddr_storage address;
 	socklen_t size;
 
 	if (lazy->count > 0)
-		lazy_remove(lazy, socket_cookie(attempt->socket.fd));
+		cookie_set_remove(lazy, socket_cookie(attempt->socket.fd));
 	if (local_endpoint(attempt->socket.fd, &address, &size, &attempt->local) < 0)
 		return;
 	if (attempt->local.port != wanted)
@@ -181,14 +175,14 @@ static void learn(struct attempt *attempt)
 /* No port seems left. What is known may be out of date, and the connections of a program that opens
  * and closes fast are in TIME_WAIT long before a dump shows it: some ports are looked up. The one
  * that has waited longest of them, or one that is free after all. */
-static enum berth_verdict look_around(struct attempt *attempt, unsigned *ret_port)
+static enum berth_verdict probe_ports(struct attempt *attempt, unsigned *ret_port)
 {
 	struct supervisor *supervisor = attempt->supervisor;
 	uint32_t least_ms = UINT32_MAX;
 	struct socket_entry entry;
 	int found;
 
-	for (int look = 0; look < LOOKS_AROUND && supervisor->lookups.netlink; look++) {
+	for (int look = 0; look < PROBES && supervisor->lookups.netlink; look++) {
 		attempt->local.port = (uint16_t)knowledge_any_port(&supervisor->knowledge);
 		found = socket_table_find(&supervisor->lookups, &attempt->local, &attempt->remote, &entry);
 		if (found == -ENOENT && attempt->local.port != 0) {
@@ -217,7 +211,7 @@ static int try_picks(struct attempt *attempt, enum way_out *ret_way)
 	for (int tries = 0; space && tries < MOST_ATTEMPTS && !attempt->stuck; tries++) {
 		verdict = berth_space_pick(space, &attempt->remote, supervisor->now_ns, &port);
 		if (verdict == BERTH_EXHAUSTED && supervisor->policy == BERTH_POLICY_BERTH)
-			verdict = look_around(attempt, &port);
+			verdict = probe_ports(attempt, &port);
 		if (!berth_verdict_has_port(verdict)) {
 			*ret_way = WAY_EXHAUSTED;
 			break;
@@ -231,6 +225,8 @@ static int try_picks(struct attempt *attempt, enum way_out *ret_way)
 		supervisor->shared->ways[WAY_REFUSED]++;
 		knowledge_refused(&supervisor->knowledge, &attempt->local, &attempt->remote,
 				  supervisor->now_ns);
+		if (attempt->stuck)
+			attempt->peer->timestamps = TIMESTAMPS_UNKNOWN;
 		if (supervisor->policy != BERTH_POLICY_BERTH || attempt->stuck) {
 			*ret_way = WAY_COLLISION; /* the older rules have no second try */
 			break;
@@ -284,17 +280,33 @@ static struct answer on_begun(struct supervisor *supervisor, int fd)
 	return leave_to_kernel(supervisor, WAY_OWN_CHOICE);
 }
 
+/* The port was chosen before the destination was known, and connects as it is. Its TIME_WAIT is to be
+ * shareable like any other that Berth leaves. */
+static void share_settled_port(const struct attempt *attempt)
+{
+	struct supervisor *supervisor = attempt->supervisor;
+
+	steer_reuse_address(attempt->socket.fd, true);
+	knowledge_connects(&supervisor->knowledge, &attempt->socket.local, &attempt->remote,
+			   supervisor->now_ns);
+}
+
 struct answer on_connect(struct supervisor *supervisor, const struct seccomp_notif *call)
 {
 	struct attempt attempt = { .supervisor = supervisor };
 	enum way_out way;
 
+	if (supervisor->shared->confined)
+		return leave_to_kernel(supervisor, WAY_CONFINED);
 	if (!read_address(call, &attempt.address, &attempt.address_size, &attempt.remote))
 		return leave_to_kernel(supervisor, WAY_NOT_TCP);
 	if (!take_socket(supervisor, call, &attempt.socket, &way))
 		return leave_to_kernel(supervisor, way);
 	if (!attempt.socket.facts.closed)
 		return on_begun(supervisor, attempt.socket.fd);
+	if (attempt.socket.local.port != 0 &&
+	    cookie_set_has(&supervisor->settled, socket_cookie(attempt.socket.fd)))
+		share_settled_port(&attempt);
 	if (!may_steer(&attempt))
 		return leave_to_kernel(supervisor, WAY_OWN_CHOICE);
 	if (!find_source(&attempt))

@@ -52,7 +52,7 @@ static void tell_install_failure(const struct family *family, const struct gate_
 				"this process by seccomp already; run it outside of that");
 	else if (error == EOPNOTSUPP || error == ENOSYS || error == EINVAL)
 		front_tell_failure(family,
-				   "%s: this kernel has no seccomp user notification (Linux 5.6 or later, "
+				   "%s: this kernel has no seccomp user notification ("
 				   "CONFIG_SECCOMP_FILTER)",
 				   message->step);
 	else
@@ -81,12 +81,12 @@ static int take_listener(const struct family *family, int gate)
 			"tracing the program is not allowed (sysctl kernel.yama.ptrace_scope is 2 or 3, or "
 			"a container's restrictions); root, or --cap-add SYS_PTRACE, may");
 	else if (listener < 0)
-		front_tell_failure(family, "take the seccomp listener: %s (pidfd_getfd needs Linux 5.6)",
+		front_tell_failure(family, "take the seccomp listener: %s (pidfd_getfd)",
 				   strerror(-listener));
 	return listener < 0 ? -1 : listener;
 }
 
-bool program_fork(struct family *family, int *ret_gate)
+bool program_fork(struct family *family)
 {
 	int gate[2];
 	int listener;
@@ -108,7 +108,7 @@ bool program_fork(struct family *family, int *ret_gate)
 
 		if (keep_descriptors(kept, 3, 2)) {
 			family->front_fd = FRONT_FD;
-			*ret_gate = FIRST_FREE_FD;
+			family->shared->stage = STAGE_READY;
 			return true;
 		}
 		front_tell_failure(family, "arrange descriptors: %s", strerror(errno));
@@ -117,14 +117,14 @@ bool program_fork(struct family *family, int *ret_gate)
 	return false;
 }
 
-bool program_execute(struct family *family, int gate)
+bool program_execute(struct family *family)
 {
 	struct gate_message message;
 	ssize_t size;
 
-	family->shared->started = true;
-	size = write(gate, "", 1) == 1 ? read(gate, &message, sizeof(message)) : 0;
-	close(gate);
+	size = write(GATE_FD, "", 1) == 1 ? read(GATE_FD, &message, sizeof(message)) : 0;
+	family->shared->stage = STAGE_EXECUTED;
+	close(GATE_FD);
 	if (size == sizeof(message)) {
 		front_tell(family, FRONT_EXEC_FAILED, message.exec_errno);
 		return false;

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "supervise/lazy.h"
+#include "supervise/cookie_set.h"
 
 /* How a call is answered: by the kernel, as if nothing had been, or with a result (negative errno). */
 struct answer {
@@ -33,6 +33,7 @@ struct call_record {
 	_Atomic bool no_port_set;      /* IP_BIND_ADDRESS_NO_PORT is to be cleared */
 	_Atomic bool made_nonblocking; /* O_NONBLOCK is to be cleared */
 	_Atomic bool connecting;       /* connect() has been, or is just being, called on fd */
+	_Atomic uint64_t put_off;      /* cookie of a socket that is lazy once the answer is given; 0: none */
 	struct answer answer;	       /* valid where decided */
 	_Atomic bool decided;	       /* only the undoing and the answering are left */
 };
@@ -49,6 +50,7 @@ enum way_out {
 	WAY_PUT_OFF,	 /* bind(): the choice was put off */
 	WAY_SETTLED,	 /* listen(), getsockname(): chosen before the destination was known */
 	WAY_OWN_CHOICE,	 /* the program's own choice stood: explicit port, its own options, a device */
+	WAY_CONFINED,	 /* the program has confined itself (Landlock): only the kernel may judge */
 	WAY_NOT_TCP,	 /* something else than a TCP socket of this network namespace */
 	WAY_UNREACHABLE, /* the guest's memory or descriptor could not be had */
 	WAY_COUNT,
@@ -57,12 +59,23 @@ enum way_out {
 /* "fresh", "not-tcp", ...: stable, for programs. */
 const char *way_out_name(enum way_out way);
 
+/* How far the start has come. */
+enum stage {
+	STAGE_STARTING,
+	STAGE_READY,	/* the listener is at LISTENER_FD; the program waits at the gate, GATE_FD */
+	STAGE_EXECUTED, /* the gate is closed */
+};
+
 struct shared {
 	_Atomic pid_t program; /* 0 until it is forked */
-	_Atomic bool started;  /* the listener is at LISTENER_FD, and the program is about to be executed */
+	_Atomic enum stage stage;
+	/* A process of the program has confined itself by rules that the kernel holds against whoever
+	 * makes a call. We do not make them for it any more. */
+	_Atomic bool confined;
+	_Atomic bool by_bind; /* no IP_LOCAL_PORT_RANGE: ports are bound by number */
 	struct call_record record;
 	_Atomic uint64_t ways[WAY_COUNT];
-	struct lazy_table lazy;
+	struct cookie_set lazy; /* bound to an address, or to all, by Berth, and still without a port */
 };
 
 /* New shared memory, or NULL. It lives as long as the processes that inherit it. */

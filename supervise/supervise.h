@@ -17,7 +17,7 @@
  * or its death would look like the program's; so there is a front. And the kernel fails every
  * intercepted call with ENOSYS, for the rest of the program's life, once nobody holds the listener;
  * so there is a guardian. The guardian shares the supervisor's descriptor table
- * (clone(CLONE_FILES)), and a page of memory in which the supervisor writes down what it is doing
+ * (clone(CLONE_FILES)), and memory in which the supervisor writes down what it is doing
  * to whose socket: after a kill -9 it can put right the one call that was under way.
  *
  * All of it goes when the last process of the program goes: the listener then reports POLLHUP.

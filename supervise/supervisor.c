@@ -10,11 +10,12 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "host/clock.h"
 #include "supervise/notification.h"
 
 /* Under a storm of calls the upkeep still gets a turn after so many. */
@@ -22,14 +23,6 @@
 
 /* From one look at a connection whose handshake is not over to the next. */
 #define WATCH_MS 2
-
-static uint64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 struct answer leave_to_kernel(struct supervisor *supervisor, enum way_out way)
 {
@@ -46,6 +39,9 @@ static struct answer dispatch(struct supervisor *supervisor, const struct seccom
 		return on_connect(supervisor, call);
 	case SYS_getsockname:
 		return on_getsockname(supervisor, call);
+	case SYS_landlock_restrict_self:
+		supervisor->shared->confined = true;
+		return answer_by_kernel();
 	default: /* listen, setsockopt */
 		return settle_first(supervisor, call);
 	}
@@ -70,7 +66,10 @@ static void serve_call(struct supervisor *supervisor)
 		status = notification_send(LISTENER_FD, record->call.id, answer);
 		if (begun != 0)
 			supervisor->unheard = status == -ENOENT ? begun : 0;
+		if (record->put_off != 0 && status == 0)
+			cookie_set_add(&supervisor->shared->lazy, record->put_off);
 	}
+	record->put_off = 0;
 	record->call.id = 0;
 	record->decided = false;
 }
@@ -89,15 +88,16 @@ static void run(struct supervisor *supervisor, int child_fd)
 		{ .fd = LISTENER_FD, .events = POLLIN },
 		{ .fd = FRONT_FD },
 		{ .fd = child_fd, .events = POLLIN },
+		{ .fd = knowledge_fd(&supervisor->knowledge), .events = POLLIN },
 	};
 	unsigned calls = 0;
 
 	for (;;) {
 		struct signalfd_siginfo info;
-		int ready = poll(wait, 3, idle_ms(supervisor));
+		int ready = poll(wait, 4, idle_ms(supervisor));
 
 		if (ready < 0 && errno != EINTR)
-			return;
+			_exit(1); /* the guardian does better than we */
 		if (ready > 0 && wait[2].revents & POLLIN && read(child_fd, &info, sizeof(info)) > 0)
 			program_reap(supervisor->family);
 		if (ready > 0 && wait[1].revents & POLLHUP) {
@@ -117,9 +117,20 @@ static void run(struct supervisor *supervisor, int child_fd)
 	}
 }
 
+/* The descriptors that we hold for others count against our own limit. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 /* From here on signals go to the program only: we leave its process group, and block what is sent
  * to us. */
-static int become_deaf(void)
+static int block_signals(void)
 {
 	sigset_t set;
 
@@ -135,13 +146,16 @@ int supervisor_main(struct family *family)
 {
 	/* Static: the pidfd cache and the sites are too large for some stacks. */
 	static struct supervisor supervisor;
-	int gate, child_fd, error;
+	const char *step;
+	int child_fd, error;
 
 	prctl(PR_SET_NAME, "berth-super");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	if (!program_fork(family, &gate))
+	if (!program_fork(family))
 		return 0;
-	child_fd = become_deaf();
+	leave_directory();
+	raise_descriptor_limit();
+	child_fd = block_signals();
 	supervisor = (struct supervisor){
 		.family = family,
 		.shared = family->shared,
@@ -149,14 +163,14 @@ int supervisor_main(struct family *family)
 		.netns = own_netns_cookie(),
 		.now_ns = clock_ns(),
 	};
-	error = supervisor_prepare(&supervisor);
+	error = supervisor_prepare(&supervisor, &step);
 	if (error) {
-		front_tell_failure(family, "prepare: %s", strerror(-error));
+		front_tell_failure(family, "%s: %s", step, strerror(-error));
 		kill(family->shared->program, SIGKILL);
 		return 0;
 	}
 	notification_set_sync_wake_up(LISTENER_FD);
-	if (program_execute(family, gate))
+	if (program_execute(family))
 		run(&supervisor, child_fd);
 	program_reap_last(family);
 	return 0;

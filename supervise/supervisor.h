@@ -15,6 +15,9 @@
 #include "supervise/peers.h"
 #include "supervise/shared.h"
 
+/* Ports that are tried for one call before the choice is the kernel's. */
+#define MOST_ATTEMPTS 8
+
 struct supervisor {
 	struct family *family;
 	struct shared *shared;
@@ -25,15 +28,17 @@ struct supervisor {
 	struct knowledge knowledge;
 	struct socket_table lookups; /* apart from the knowledge's, which may be in the middle of a dump */
 	struct peer_table peers;
-	bool has_port_range; /* IP_LOCAL_PORT_RANGE: Linux 6.3 */
+	struct cookie_set settled; /* whose port was put off and then settled */
+	bool has_port_range;	   /* IP_LOCAL_PORT_RANGE: Linux 6.3 */
 	/* The cookie of a socket whose connect() was begun for it, but whose program did not hear
 	 * the answer, because a signal interrupted the call; it will call again. 0: none. Cannot
 	 * happen since Linux 5.19. */
 	uint64_t unheard;
 };
 
-/* Finds out what the kernel can do, and learns what is on this host. 0 or negative errno. */
-int supervisor_prepare(struct supervisor *supervisor);
+/* Finds out what the kernel can do, and learns what is on this host. 0, or negative errno and
+ * *ret_step naming what failed. */
+int supervisor_prepare(struct supervisor *supervisor, const char **ret_step);
 
 static inline struct answer answer_by_kernel(void)
 {

@@ -165,11 +165,10 @@ static struct run random_run(uint64_t seed, unsigned steps, unsigned fault_step)
 			find(&run, n);
 		} else {
 			berth_destinations_put(table, &endpoint, FIRST + port, state);
-			/* The planted fault: the model does not hear of one change. */
 			if (run.step < fault_step || model[n].state[port] == state)
 				model_put(n, port, state);
-			else
-				fault_step = UINT32_MAX;
+			else /* The planted fault: the model does not hear of it. */
+				compare(&run);
 		}
 		if (roll_below(&run.dice, 4000) == 0) {
 			berth_destinations_clear(table);

@@ -361,10 +361,11 @@ static void change_settings(struct run *run)
 {
 	static struct berth_port_set reserved;
 	unsigned first = roll_below(&run->dice, PORTS), last = first + roll_below(&run->dice, PORTS - first);
+	bool all = roll_below(&run->dice, 16) == 0;
 
 	memset(&reserved, 0, sizeof(reserved));
 	for (unsigned i = 0; i < PORTS; i++) {
-		bool out = roll_below(&run->dice, 8) == 0;
+		bool out = all || roll_below(&run->dice, 8) == 0;
 
 		model.usable[i] = i >= first && i <= last && !out;
 		if (out)
@@ -423,9 +424,11 @@ static void act_once(struct run *run)
 {
 	unsigned i = roll_below(&run->dice, PORTS), n = roll_below(&run->dice, NOBODY);
 	unsigned act = roll_below(&run->dice, 32);
+	unsigned connects = run->step / 500 % 2 ? 8 : 2;
 
+	/* More connects than ends for a while, then fewer. */
 	if (act < 14)
-		connect_or_end(run, i, n, act < 9 ? 0 : act < 11 ? 2 : 3);
+		connect_or_end(run, i, n, act < connects ? 0 : act < connects + 2 ? 2 : 3);
 	else if (act < 18)
 		hold_or_not(run, i, roll_below(&run->dice, 4) | (roll_below(&run->dice, 3) == 0) << 1);
 	else if (act < 21)
@@ -441,6 +444,17 @@ static void act_once(struct run *run)
 		change_settings(run);
 }
 
+/* A connection that the model never hears of. */
+static void plant_fault(void)
+{
+	struct berth_endpoint endpoint = name(0);
+	unsigned i = 0;
+
+	while (model.at[i][0].state != BERTH_NO_CONNECTION)
+		i++;
+	berth_space_connect(space, BASE + i, &endpoint, model.now_ns);
+}
+
 static struct run random_run(uint64_t seed, unsigned steps, unsigned fault_step)
 {
 	struct run run = { .dice = { seed }, .seed = seed };
@@ -449,10 +463,8 @@ static struct run random_run(uint64_t seed, unsigned steps, unsigned fault_step)
 	change_settings(&run);
 	for (run.step = 0; run.step < steps && run.wrong == NULL; run.step++) {
 		act_once(&run);
-		if (run.step == fault_step) {
-			/* The planted fault: a listener that the model never hears of. */
-			berth_space_hold(space, BASE + roll_below(&run.dice, PORTS), false);
-		}
+		if (run.step == fault_step)
+			plant_fault();
 		if (run.step % 32 == 0) {
 			berth_space_expire(space, model.now_ns);
 			model_expire();
@@ -464,14 +476,21 @@ static struct run random_run(uint64_t seed, unsigned steps, unsigned fault_step)
 
 static void test_against_model(void **state)
 {
-	uint64_t seed = test_seed();
+	uint64_t seed = test_seed(), verdicts[BERTH_VERDICTS] = { 0 };
 
 	(void)state;
 	for (unsigned i = 0; i < 10; i++) {
 		struct run run = random_run(seed + i, 10000, UINT32_MAX);
+		struct berth_space_counts counts;
 
 		assert_agreed(&run);
+		berth_space_count(space, &counts);
+		for (unsigned verdict = 0; verdict < BERTH_VERDICTS; verdict++)
+			verdicts[verdict] += counts.verdicts[verdict];
 	}
+	/* Each answer was put to the test, and not just now and then. */
+	for (unsigned verdict = 0; verdict < BERTH_VERDICTS; verdict++)
+		assert_true(verdicts[verdict] > 100);
 }
 
 static void test_planted_fault(void **state)

@@ -78,7 +78,7 @@ static void check_pick(struct berth_space *space, const struct berth_endpoint *d
 		for (unsigned i = 0; i < 8; i++)
 			require(!live[port][i]);
 	if (verdict == BERTH_SHARED)
-		require(berth_space_state(space, port, destination) != BERTH_LIVE);
+		require(berth_space_state(space, port, destination) == BERTH_NO_CONNECTION);
 }
 
 static void set_range(struct berth_space *space, uint8_t a, uint8_t b)

@@ -6,11 +6,14 @@
  *
  *   port-range      setsockopt and getsockopt of IP_LOCAL_PORT_RANGE: Linux before 6.3 (ENOPROTOOPT)
  *   listener        seccomp() with NEW_LISTENER: no user notification (EINVAL, EPERM)
+ *   wait-killable   seccomp() with WAIT_KILLABLE_RECV: before 5.19 (EINVAL)
  *   seccomp         seccomp() altogether (ENOSYS)
+ *   pidfd-thread    pidfd_open() with PIDFD_THREAD: before 6.9 (EINVAL)
  *   pidfd-getfd     pidfd_getfd(): a container's filter or yama (EPERM)
  *   sock-diag       socket(AF_NETLINK, ...): no sock_diag (EPROTONOSUPPORT)
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <seccomp.h>
@@ -18,6 +21,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define WAIT_KILLABLE_RECV (1u << 5) /* linux/seccomp.h since 5.19; PIDFD_THREAD is O_EXCL */
 
 #ifndef IP_LOCAL_PORT_RANGE
 #define IP_LOCAL_PORT_RANGE 51
@@ -50,6 +55,11 @@ static const struct denial {
 	  SCMP_SYS(seccomp),
 	  1,
 	  { { 1, SCMP_CMP_MASKED_EQ, SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_FILTER_FLAG_NEW_LISTENER } } },
+	{ "wait-killable",
+	  SCMP_SYS(seccomp),
+	  1,
+	  { { 1, SCMP_CMP_MASKED_EQ, WAIT_KILLABLE_RECV, WAIT_KILLABLE_RECV } } },
+	{ "pidfd-thread", SCMP_SYS(pidfd_open), 1, { { 1, SCMP_CMP_MASKED_EQ, O_EXCL, O_EXCL } } },
 	{ "seccomp", SCMP_SYS(seccomp), 0, { { 0 } } },
 	{ "pidfd-getfd", SCMP_SYS(pidfd_getfd), 0, { { 0 } } },
 	{ "sock-diag", SCMP_SYS(socket), 1, { { 0, SCMP_CMP_EQ, AF_NETLINK, 0 } } },

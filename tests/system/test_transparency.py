@@ -173,14 +173,14 @@ def test_few_descriptors_allowed(net, prefix):
 # --- signals and the terminal -----------------------------------------------------------------------------------------
 
 CATCH = """
-import signal, sys, time
+import os, signal, sys, time
 def caught(number, frame):
-    print("caught", signal.Signals(number).name, flush=True)
+    os.write(1, f"caught {signal.Signals(number).name}\\n".encode())
     if number == signal.SIGTERM:
         sys.exit(17)
 for name in sys.argv[1:]:
     signal.signal(getattr(signal, name), caught)
-print("ready", flush=True)
+os.write(1, b"ready\\n")
 while True:
     time.sleep(60)
 """

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The table of sockets whose port was put off, against a list that forgets by the same rule.
+ * A set of cookies, against a list that forgets by the same rule.
  */
-#include "supervise/lazy.h"
+#include "supervise/cookie_set.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,56 +13,56 @@
 
 #include <cmocka.h>
 
-static struct lazy_table table;
+static struct cookie_set set;
 
 static int start_empty(void **state)
 {
 	(void)state;
-	table = (struct lazy_table){ 0 };
+	set = (struct cookie_set){ 0 };
 	return 0;
 }
 
 static void remembers_until_removed(void **state)
 {
 	(void)state;
-	assert_false(lazy_has(&table, 7));
-	lazy_add(&table, 7);
-	lazy_add(&table, 7);
-	assert_int_equal(table.count, 1);
-	assert_true(lazy_has(&table, 7));
-	assert_false(lazy_has(&table, 7 + LAZY_BUCKETS));
-	lazy_remove(&table, 7);
-	lazy_remove(&table, 7);
-	assert_int_equal(table.count, 0);
-	assert_false(lazy_has(&table, 7));
+	assert_false(cookie_set_has(&set, 7));
+	cookie_set_add(&set, 7);
+	cookie_set_add(&set, 7);
+	assert_int_equal(set.count, 1);
+	assert_true(cookie_set_has(&set, 7));
+	assert_false(cookie_set_has(&set, 7 + COOKIE_BUCKETS));
+	cookie_set_remove(&set, 7);
+	cookie_set_remove(&set, 7);
+	assert_int_equal(set.count, 0);
+	assert_false(cookie_set_has(&set, 7));
 }
 
 /* A socket without a cookie (an old kernel) is nobody. */
 static void zero_is_nobody(void **state)
 {
 	(void)state;
-	lazy_add(&table, 7);
-	assert_false(lazy_has(&table, 0));
-	lazy_remove(&table, 0);
-	assert_int_equal(table.count, 1);
+	cookie_set_add(&set, 7);
+	assert_false(cookie_set_has(&set, 0));
+	cookie_set_remove(&set, 0);
+	assert_int_equal(set.count, 1);
 }
 
 static void all_of_the_newest_stay(void **state)
 {
 	(void)state;
-	for (uint64_t cookie = 1; cookie <= 10ull * LAZY_BUCKETS * LAZY_WAYS; cookie++)
-		lazy_add(&table, cookie);
-	assert_int_equal(table.count, LAZY_BUCKETS * LAZY_WAYS);
-	for (uint64_t cookie = 9ull * LAZY_BUCKETS * LAZY_WAYS + 1;
-	     cookie <= 10ull * LAZY_BUCKETS * LAZY_WAYS; cookie++)
-		assert_true(lazy_has(&table, cookie));
+	for (uint64_t cookie = 1; cookie <= 10ull * COOKIE_BUCKETS * COOKIE_WAYS; cookie++)
+		cookie_set_add(&set, cookie);
+	assert_int_equal(set.count, COOKIE_BUCKETS * COOKIE_WAYS);
+	for (uint64_t cookie = 9ull * COOKIE_BUCKETS * COOKIE_WAYS + 1;
+	     cookie <= 10ull * COOKIE_BUCKETS * COOKIE_WAYS; cookie++)
+		assert_true(cookie_set_has(&set, cookie));
 }
 
 /* Few cookies, so that they meet in buckets; never more than fit, so that none is forgotten. */
 static void agrees_with_a_list(void **state)
 {
 	enum {
-		COOKIES = LAZY_WAYS,
+		COOKIES = COOKIE_WAYS,
 		STEPS = 100000
 	};
 	bool model[COOKIES] = { false };
@@ -72,19 +72,19 @@ static void agrees_with_a_list(void **state)
 	srand(1);
 	for (int step = 0; step < STEPS; step++) {
 		unsigned which = (unsigned)rand() % COOKIES;
-		uint64_t cookie = 5 + (uint64_t)which * LAZY_BUCKETS;
+		uint64_t cookie = 5 + (uint64_t)which * COOKIE_BUCKETS;
 
-		assert_int_equal(lazy_has(&table, cookie), model[which]);
+		assert_int_equal(cookie_set_has(&set, cookie), model[which]);
 		if (rand() % 2) {
-			lazy_add(&table, cookie);
+			cookie_set_add(&set, cookie);
 			count += !model[which];
 			model[which] = true;
 		} else {
-			lazy_remove(&table, cookie);
+			cookie_set_remove(&set, cookie);
 			count -= model[which];
 			model[which] = false;
 		}
-		assert_int_equal(table.count, count);
+		assert_int_equal(set.count, count);
 	}
 }
 
