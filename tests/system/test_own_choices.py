@@ -130,6 +130,25 @@ for blocking in (True, False):
     assert script(world, berth, text) == script(world, [], text)
 
 
+def test_options_after_a_refusal(world, berth):
+    """A socket that Berth tried in vain is as it was, and connects elsewhere."""
+    got = script(
+        world,
+        berth,
+        """
+kept = []
+for i in range(200):
+    c = made(); c.bind(("127.0.0.1", 0)); c.connect(to()); kept.append(c)
+def state(c): return [range_of(c), c.getsockopt(0, NO_PORT), c.getblocking()]
+c = made(); c.bind(("127.0.0.1", 0)); fresh = state(c)
+refused = c.connect_ex(to()); after = state(c)
+elsewhere = c.connect_ex(to(1)); at_last = state(c)
+tell([refused, elsewhere, fresh, after, at_last])
+""",
+    )
+    assert got == [99, 0] + [[[0, 0], 0, True]] * 3
+
+
 def test_reuseport_group(world, prefix):
     """Two sockets share a listening port by SO_REUSEPORT; a third without it does not."""
     got = script(
@@ -316,7 +335,8 @@ def test_reserved_ports(world, berth):
 
 def test_range_changes_while_running(world, berth):
     """The second half of the connections, made after the change, come from the new range; so do reserved ports."""
-    text = FILL.format(count=300) + "input()\nkept.clear()\ntime.sleep(1.1)\n" + FILL.format(count=300)
+    learn = "kept.clear()\nfor i in range(90):\n    c = made(); c.bind(('127.0.0.1', 0)); kept.append(c)\ntell(list(map(port, kept)))\n"
+    text = FILL.format(count=300) + "input()\nkept.clear()\ntime.sleep(1.1)\n" + FILL.format(count=300) + learn
     command = [*berth, "/usr/bin/python3", "-c", PREAMBLE + text]
     process = world.popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     ports, failures = json.loads(process.stdout.readline())
@@ -324,8 +344,9 @@ def test_range_changes_while_running(world, berth):
     world.sysctl("ipv4.ip_local_port_range", "50000 50099")
     world.sysctl("ipv4.ip_local_reserved_ports", "50050")
     out, _ = process.communicate("\n", timeout=20)
-    ports, failures = json.loads(out)
-    assert failures == 0 and set(ports) <= {*range(50000, 50100)} - {50050}
+    (ports, failures), learned = map(json.loads, out.splitlines())
+    wanted = {*range(50000, 50100)} - {50050}
+    assert failures == 0 and set(ports) <= wanted and set(learned) <= wanted
 
 
 def test_port_held_by_somebody_else(world, berth):
