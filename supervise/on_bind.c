@@ -30,7 +30,8 @@ static int bind_fresh(struct supervisor *supervisor, struct guest_socket *socket
 	return error;
 }
 
-/* A port that others are on, or were, can only be bound by its number, and by a socket that shares. */
+/* A port that others are on, or were, can only be bound by its number, and by a socket that shares.
+ * Only for the bind: a program that goes on to listen is to be as alone on its port as it expects. */
 static int bind_used(struct guest_socket *socket, unsigned port)
 {
 	bool share = !socket->facts.reuse_address;
@@ -39,7 +40,7 @@ static int bind_used(struct guest_socket *socket, unsigned port)
 	if (share)
 		steer_reuse_address(socket->fd, true);
 	error = bind_port(socket, port);
-	if (share && error)
+	if (share)
 		steer_reuse_address(socket->fd, false);
 	return error;
 }
