@@ -261,7 +261,8 @@ static struct answer steer(struct attempt *attempt)
 		return leave_to_kernel(supervisor, way);
 	if (result == -EACCES || result == -EPERM)
 		return leave_to_kernel(supervisor, WAY_UNREACHABLE); /* perhaps it is only we who may not */
-	supervisor->shared->ways[way]++;
+	if (is_begun(result) || way == WAY_COLLISION)
+		supervisor->shared->ways[way]++;
 	if (is_begun(result))
 		learn(attempt);
 	if (result == -EINPROGRESS && blocking)
