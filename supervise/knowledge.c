@@ -14,6 +14,7 @@
 #define DUMP_GAP_NS	 (250 * MS_NS) /* at least so long from one dump to the next */
 #define DUMP_SHARE	 20u	       /* of the time, one part in so many may go into dumps */
 #define FIRST_DUMP_NS	 (50 * MS_NS)  /* before the program starts, no longer than this */
+#define REFRESH_NS	 (20 * MS_NS)
 #define OUTDATED_NS	 (1000 * MS_NS)
 #define CHEAP_NS	 (2 * MS_NS)
 #define SYSCTLS_FRESH_NS (250 * MS_NS)
@@ -369,7 +370,8 @@ void knowledge_work(struct knowledge *knowledge, uint64_t now_ns)
 /* Makes a dump, or as much of it as can be had until deadline_ns; the rest comes as always. */
 static void dump_until(struct knowledge *knowledge, uint64_t deadline_ns)
 {
-	begin_dump(knowledge, clock_ns());
+	if (!is_dumping(knowledge))
+		begin_dump(knowledge, clock_ns());
 	while (is_dumping(knowledge)) {
 		uint64_t now_ns = clock_ns();
 
@@ -378,6 +380,11 @@ static void dump_until(struct knowledge *knowledge, uint64_t deadline_ns)
 		continue_dump(knowledge, (int)((deadline_ns - now_ns) / MS_NS) + 1);
 	}
 	knowledge->dump_took_ns = clock_ns() - knowledge->dump_ns;
+}
+
+void knowledge_refresh(struct knowledge *knowledge, uint64_t now_ns)
+{
+	dump_until(knowledge, now_ns + REFRESH_NS);
 }
 
 /* After a pause all is out of date; where a dump is quick it is made at once. */

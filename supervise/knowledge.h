@@ -77,10 +77,13 @@ struct knowledge {
 /* 0 or negative errno. The struct is to be zero-filled. */
 int knowledge_open(struct knowledge *knowledge, enum berth_policy policy, uint64_t now_ns);
 
-/* The space to pick from for a socket with this local address (any: 0.0.0.0, ::). NULL: none to be
- * had. */
+/* The space to pick from for a socket with this local address (any: 0.0.0.0, ::). */
 struct berth_space *knowledge_space(struct knowledge *knowledge, const struct berth_address *local,
 				    uint64_t now_ns);
+
+/* Makes a dump now, or as much of it as can be had in some milliseconds. Spaces that were asked for
+ * before may have changed places: ask again. */
+void knowledge_refresh(struct knowledge *knowledge, uint64_t now_ns);
 
 /* Some port of the range that is not reserved, whatever is on it; 0 if every one that was drawn is
  * reserved. */

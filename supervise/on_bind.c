@@ -64,7 +64,7 @@ static bool settle(struct supervisor *supervisor, struct guest_socket *socket)
 	enum berth_verdict verdict;
 	unsigned port;
 
-	for (int attempt = 0; space && attempt < MOST_ATTEMPTS; attempt++) {
+	for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
 		verdict = berth_space_pick(space, NULL, supervisor->now_ns, &port);
 		if (!berth_verdict_has_port(verdict))
 			break;

@@ -197,21 +197,40 @@ static enum berth_verdict probe_ports(struct attempt *attempt, unsigned *ret_por
 	return least_ms < UINT32_MAX ? BERTH_WAITING : BERTH_EXHAUSTED;
 }
 
-/* Tries picks until one is not refused. -EADDRNOTAVAIL: none was found, *ret_way says why. */
-static int try_picks(struct attempt *attempt, enum way_out *ret_way)
+static enum berth_verdict pick(struct attempt *attempt, unsigned *ret_port)
 {
 	struct supervisor *supervisor = attempt->supervisor;
 	struct berth_space *space =
 		knowledge_space(&supervisor->knowledge, &attempt->local.address, supervisor->now_ns);
+
+	return berth_space_pick(space, &attempt->remote, supervisor->now_ns, ret_port);
+}
+
+/* The older policies, blind to the destination, know only what a dump has shown. */
+static enum berth_verdict choose(struct attempt *attempt, unsigned *ret_port)
+{
+	struct supervisor *supervisor = attempt->supervisor;
+	enum berth_verdict verdict = pick(attempt, ret_port);
+
+	if (verdict != BERTH_EXHAUSTED)
+		return verdict;
+	if (supervisor->policy == BERTH_POLICY_BERTH)
+		return probe_ports(attempt, ret_port);
+	knowledge_refresh(&supervisor->knowledge, supervisor->now_ns);
+	return pick(attempt, ret_port);
+}
+
+/* Tries ports until one is not refused. -EADDRNOTAVAIL: none was found, *ret_way says why. */
+static int try_ports(struct attempt *attempt, enum way_out *ret_way)
+{
+	struct supervisor *supervisor = attempt->supervisor;
 	enum berth_verdict verdict;
 	unsigned port;
 	int result;
 
 	*ret_way = WAY_GIVEN_UP;
-	for (int tries = 0; space && tries < MOST_ATTEMPTS && !attempt->stuck; tries++) {
-		verdict = berth_space_pick(space, &attempt->remote, supervisor->now_ns, &port);
-		if (verdict == BERTH_EXHAUSTED && supervisor->policy == BERTH_POLICY_BERTH)
-			verdict = probe_ports(attempt, &port);
+	for (int tries = 0; tries < MOST_ATTEMPTS; tries++) {
+		verdict = choose(attempt, &port);
 		if (!berth_verdict_has_port(verdict)) {
 			*ret_way = WAY_EXHAUSTED;
 			break;
@@ -228,7 +247,7 @@ static int try_picks(struct attempt *attempt, enum way_out *ret_way)
 		if (attempt->stuck)
 			attempt->peer->timestamps = TIMESTAMPS_UNKNOWN;
 		if (supervisor->policy != BERTH_POLICY_BERTH || attempt->stuck) {
-			*ret_way = WAY_COLLISION; /* the older rules have no second try */
+			*ret_way = WAY_COLLISION; /* the older policies have no second try */
 			break;
 		}
 	}
@@ -256,7 +275,7 @@ static struct answer steer(struct attempt *attempt)
 	make_nonblocking(attempt, &blocking);
 	if (!attempt->socket.facts.reuse_address)
 		steer_reuse_address(attempt->socket.fd, true);
-	result = try_picks(attempt, &way);
+	result = try_ports(attempt, &way);
 	if (result == -EADDRNOTAVAIL && way != WAY_COLLISION)
 		return leave_to_kernel(supervisor, way);
 	if (result == -EACCES || result == -EPERM)

@@ -7,7 +7,7 @@ Stock Linux is measured too, and must fail: where it does not, the test would pr
 import itertools
 
 import pytest
-from conftest import tool
+from conftest import BERTH, tool
 
 PORTS = 1000
 DESTINATIONS = 4
@@ -79,3 +79,16 @@ def test_name_asked_before_connecting(small_range, prefix, keep):
     """With the destination unknown when the port is chosen, one range is had in any case, as on stock Linux."""
     result = small_range.json([*prefix, tool("capacity"), "--ask", *keep])
     assert result["connected"] >= PORTS, result
+
+
+@pytest.mark.parametrize(
+    "policy, least, most",
+    [("berth", 1500, 1500), ("sp1", 1150, 1350), ("legacy", 1000, 1100)],
+)
+def test_policies(small_range, policy, least, most):
+    """1500 connections to two destinations in turn, closed at once, without timestamps. Of the 500 that meet no fresh
+    port, `berth` gives each one that waits for the other destination; `sp1` any one, which is wrong half the time;
+    `legacy` the next in turn, which is the one that its own destination had."""
+    small_range.sysctl("ipv4.tcp_timestamps", 0)
+    command = [BERTH, "run", f"--policy={policy}", "--", tool("capacity"), "--count=1500", "--destinations=2"]
+    assert least <= small_range.json(command)["connected"] <= most
