@@ -75,20 +75,15 @@ def test_without_bind(small_range, prefix):
 
 
 @pytest.mark.parametrize("keep", [[], ["--keep"]], ids=["closed", "kept"])
-def test_name_asked_before_connecting(small_range, prefix, keep):
-    """With the destination unknown when the port is chosen, one range is had in any case, as on stock Linux."""
-    result = small_range.json([*prefix, tool("capacity"), "--ask", *keep])
-    assert result["connected"] >= PORTS, result
-
-
-@pytest.mark.parametrize(
-    "policy, least, most",
-    [("berth", 1500, 1500), ("sp1", 1150, 1350), ("legacy", 1000, 1100)],
-)
-def test_policies(small_range, policy, least, most):
-    """1500 connections to two destinations in turn, closed at once, without timestamps. Of the 500 that meet no fresh
-    port, `berth` gives each one that waits for the other destination; `sp1` any one, which is wrong half the time;
-    `legacy` the next in turn, which is the one that its own destination had."""
-    small_range.sysctl("ipv4.tcp_timestamps", 0)
-    command = [BERTH, "run", f"--policy={policy}", "--", tool("capacity"), "--count=1500", "--destinations=2"]
-    assert least <= small_range.json(command)["connected"] <= most
+@pytest.mark.parametrize("timestamps", [1, 0])
+def test_name_asked_before_connecting(small_range, prefix, keep, timestamps):
+    """The port is chosen while the destination is unknown, so some tuples are met twice: more than one range is had under
+    Berth, and nearly everything where a connection in TIME_WAIT can be taken over."""
+    small_range.sysctl("ipv4.tcp_timestamps", timestamps)
+    connected = small_range.json([*prefix, tool("capacity"), "--ask", *keep])["connected"]
+    if not prefix:
+        assert PORTS <= connected <= PORTS + 50
+    elif timestamps and not keep:
+        assert connected >= 3900
+    else:
+        assert connected >= 2 * PORTS
