@@ -54,6 +54,13 @@ void front_tell_failure(const struct family *family, const char *format, ...)
  * errno: out of descriptors. */
 bool keep_descriptors(const int *kept, int count, int last_null);
 
+/* From here on signals go to the program only: the caller leaves its process group, and blocks what
+ * is sent to itself. */
+void block_signals(void);
+
+/* A descriptor that is readable when a child has ended, stopped, or gone on. */
+int open_child_signals(void);
+
 /* Goes to /, so that the program's directory, and the file system it is on, is not kept in use. */
 void leave_directory(void);
 

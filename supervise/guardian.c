@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -94,7 +93,6 @@ static void take_over(struct family *family)
 {
 	struct guest_cache guests = { 0 };
 	struct seccomp_notif call;
-	sigset_t child;
 	struct pollfd wait[] = {
 		{ .fd = LISTENER_FD, .events = POLLIN },
 		{ .fd = FRONT_FD },
@@ -106,9 +104,7 @@ static void take_over(struct family *family)
 	finish_open_call(family->shared, &guests);
 	guest_forget(&guests);
 	close_range(FIRST_FREE_FD, ~0u, 0);
-	sigemptyset(&child);
-	sigaddset(&child, SIGCHLD);
-	wait[2].fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+	wait[2].fd = open_child_signals();
 	while (poll(wait, 3, -1) >= 0 || errno == EINTR) {
 		struct signalfd_siginfo info;
 
@@ -138,7 +134,6 @@ static void open_gate(const struct family *family)
 _Noreturn void guardian_main(struct family *family)
 {
 	struct shared *shared = family->shared;
-	sigset_t all;
 	pid_t supervisor;
 	int status;
 
@@ -152,10 +147,7 @@ _Noreturn void guardian_main(struct family *family)
 		_exit(1);
 	}
 	leave_directory();
-	/* Whatever is meant for the program's process group or session is not meant for us. */
-	setpgid(0, 0);
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, NULL);
+	block_signals();
 	while (waitpid(supervisor, &status, 0) < 0 && errno == EINTR)
 		;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)

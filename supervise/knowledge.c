@@ -101,6 +101,14 @@ static struct site *find_site(struct knowledge *knowledge, const struct berth_ad
 	return NULL;
 }
 
+/* The site of one address, if it has one; NULL for "any", whose site 0 counts everything as it is. */
+static struct site *own_site(struct knowledge *knowledge, const struct berth_address *address)
+{
+	struct site *site = find_site(knowledge, address);
+
+	return site == &knowledge->site[0] ? NULL : site;
+}
+
 /* A site for an address that has none: a free one, or that of the address not used for longest. NULL
  * if all are in use. */
 static struct site *new_site(struct knowledge *knowledge, const struct berth_address *address,
@@ -143,7 +151,7 @@ static void put_both(struct site *site, const struct berth_endpoint *local,
 void knowledge_took(struct knowledge *knowledge, const struct berth_endpoint *local,
 		    const struct berth_endpoint *remote, uint64_t now_ns)
 {
-	struct site *site = find_site(knowledge, &local->address);
+	struct site *site = own_site(knowledge, &local->address);
 
 	if (!address_is_any(&local->address)) {
 		if (site)
@@ -167,10 +175,10 @@ static void connect_holder(struct site *site, const struct berth_endpoint *local
 void knowledge_connects(struct knowledge *knowledge, const struct berth_endpoint *local,
 			const struct berth_endpoint *remote, uint64_t now_ns)
 {
-	struct site *site = find_site(knowledge, &local->address);
+	struct site *site = own_site(knowledge, &local->address);
 
 	connect_holder(&knowledge->site[0], local, remote, now_ns);
-	if (site && site != &knowledge->site[0])
+	if (site)
 		connect_holder(site, local, remote, now_ns);
 }
 
@@ -198,9 +206,9 @@ void knowledge_refused(struct knowledge *knowledge, const struct berth_endpoint 
 
 static void see_connection(struct knowledge *knowledge, const struct socket_entry *entry)
 {
-	struct site *site = find_site(knowledge, &entry->local.address);
+	struct site *site = own_site(knowledge, &entry->local.address);
 
-	if (site && site != &knowledge->site[0])
+	if (site)
 		put(site->next, &entry->local, &entry->remote, knowledge->dump_ns);
 	put(knowledge->site[0].next, &entry->local, &entry->remote, knowledge->dump_ns);
 }
@@ -257,9 +265,9 @@ static void see_socket(void *context, const struct socket_entry *entry)
 
 static void take_up(struct knowledge *knowledge, const struct seen_time_wait *seen)
 {
-	struct site *site = find_site(knowledge, &seen->local.address);
+	struct site *site = own_site(knowledge, &seen->local.address);
 
-	if (site && site != &knowledge->site[0])
+	if (site)
 		berth_space_observe_time_wait(site->next, seen->local.port, &seen->remote, seen->entered_ns);
 	berth_space_observe_time_wait(knowledge->site[0].next, seen->local.port, &seen->remote,
 				      seen->entered_ns);

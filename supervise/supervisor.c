@@ -128,20 +128,6 @@ static void raise_descriptor_limit(void)
 	}
 }
 
-/* From here on signals go to the program only: we leave its process group, and block what is sent
- * to us. */
-static int block_signals(void)
-{
-	sigset_t set;
-
-	setpgid(0, 0);
-	sigfillset(&set);
-	sigprocmask(SIG_SETMASK, &set, NULL);
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 int supervisor_main(struct family *family)
 {
 	/* Static: the pidfd cache and the sites are too large for some stacks. */
@@ -155,7 +141,8 @@ int supervisor_main(struct family *family)
 		return 0;
 	leave_directory();
 	raise_descriptor_limit();
-	child_fd = block_signals();
+	block_signals();
+	child_fd = open_child_signals();
 	supervisor = (struct supervisor){
 		.family = family,
 		.shared = family->shared,
