@@ -8,10 +8,8 @@
 /* Exit statuses every command shares (a program that berth runs has its own). */
 enum {
 	EXIT_OK = 0,
-	EXIT_FAILED = 1,	   /* the work could not be done; one line on stderr says why */
-	EXIT_USAGE = 2,		   /* the command line is wrong; one line on stderr says where */
-	EXIT_NOT_EXECUTABLE = 126, /* as a shell says it */
-	EXIT_NOT_FOUND = 127,
+	EXIT_FAILED = 1, /* the work could not be done; one line on stderr says why */
+	EXIT_USAGE = 2,	 /* the command line is wrong; one line on stderr says where */
 };
 
 struct command {

@@ -95,7 +95,6 @@ static bool parse_entry(const struct nlmsghdr *header, struct socket_entry *ret_
 	*ret_entry = (struct socket_entry){
 		.local = endpoint(message->idiag_family, message->id.idiag_src, message->id.idiag_sport),
 		.remote = endpoint(message->idiag_family, message->id.idiag_dst, message->id.idiag_dport),
-		.dual_stack = message->idiag_family == AF_INET6,
 	};
 	switch (message->idiag_state) {
 	case TCP_LISTEN:

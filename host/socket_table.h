@@ -35,7 +35,6 @@ struct socket_entry {
 	enum socket_state state;
 	struct berth_endpoint local;
 	struct berth_endpoint remote; /* meaningless where held */
-	bool dual_stack;	      /* an IPv6 socket: held for all addresses, it may hold IPv4's as well */
 	uint32_t remaining_ms;	      /* TIME_WAIT: until it ends, if no late segment comes */
 	bool established;	      /* the handshake is over; only from socket_table_find() is */
 	bool timestamps;	      /* then this: both ends use timestamps (RFC 7323) */
