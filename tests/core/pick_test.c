@@ -3,15 +3,11 @@
  * Uniform picks: in each rank each port has the same chance, in every form that a destination can have.
  * Fixed seed, chi-square within four standard deviations.
  */
-#include "core/port_space.h"
-#include "tests/core/test.h"
+#include "tests/core/test_space.h"
 
 #define FIRST 30000u
 #define PORTS 500u
 #define DRAWS 250000u
-
-static void *memory;
-static struct berth_space *space;
 
 static struct berth_endpoint name(unsigned n)
 {
@@ -21,13 +17,8 @@ static struct berth_endpoint name(unsigned n)
 static void start(enum berth_policy policy)
 {
 	const struct berth_space_limits limits = { .destinations = 100, .bitmaps = 4, .time_wait = 5000 };
-	size_t bytes = berth_space_size(&limits);
 
-	free(memory);
-	memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
-	assert_non_null(memory);
-	memset(memory, 0, bytes);
-	space = berth_space_init(memory, bytes, &limits, test_key);
+	space = make_space(&limits);
 	berth_space_set_range(space, FIRST, FIRST + PORTS - 1, NULL);
 	berth_space_set_policy(space, policy);
 }
@@ -152,13 +143,6 @@ static void test_second_pass(void **state)
 	}
 	assert_uniform(1, BERTH_WAITING, every_third);
 	assert_uniform(0, BERTH_WAITING, every_third);
-}
-
-static int release_memory(void **state)
-{
-	(void)state;
-	free(memory);
-	return 0;
 }
 
 int main(void)

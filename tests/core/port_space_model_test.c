@@ -2,10 +2,8 @@
  *
  * A port space against a model that keeps every fact in plain arrays and looks at all of them each time.
  */
-#include "core/port_space.h"
-#include "tests/core/test.h"
+#include "tests/core/test_space.h"
 
-#define BASE	 40000u
 #define PORTS	 64u /* that are used at all; the range is a part of them */
 #define NAMES	 7u  /* destinations; the last is "nobody", to whom ports are refused */
 #define NOBODY	 (NAMES - 1)
@@ -32,8 +30,6 @@ struct model {
 	unsigned cursor;
 };
 
-static void *memory;
-static struct berth_space *space;
 static struct model model;
 
 static const struct berth_space_limits limits = { NAMES, NAMES, CAPACITY, true };
@@ -408,13 +404,7 @@ static void compare(struct run *run)
 
 static void start(void)
 {
-	size_t bytes = berth_space_size(&limits);
-
-	free(memory);
-	memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
-	assert_non_null(memory);
-	memset(memory, 0, bytes);
-	space = berth_space_init(memory, bytes, &limits, test_key);
+	space = make_space(&limits);
 	assert_non_null(space);
 	memset(&model, 0, sizeof(model));
 	model.now_ns = 1000 * SECOND;
@@ -500,13 +490,6 @@ static void test_planted_fault(void **state)
 	(void)state;
 	assert_disagreed(&run);
 	assert_true(run.step >= 3000);
-}
-
-static int release_memory(void **state)
-{
-	(void)state;
-	free(memory);
-	return 0;
 }
 
 int main(void)
