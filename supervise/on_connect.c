@@ -105,22 +105,25 @@ static int connect_by_range(struct attempt *attempt)
 	return result;
 }
 
-/* Whether an explicit bind, which cannot be taken back, would meet what the pick promised. */
+/* Whether an explicit bind, which cannot be taken back, would meet what the pick promised. Taking a
+ * TIME_WAIT over is part of Berth's own rule alone: with the older policies, for which a waiting port is
+ * one in TIME_WAIT with whomever, the refusal is the failure that they are there to show. */
 static bool may_bind(const struct attempt *attempt, enum berth_verdict verdict)
 {
 	struct supervisor *supervisor = attempt->supervisor;
+	bool takeover = verdict == BERTH_WAITING && supervisor->policy == BERTH_POLICY_BERTH;
 	struct socket_entry entry;
 	int found;
 
 	if (verdict == BERTH_FRESH && supervisor->has_port_range)
 		return false; /* somebody has it, whom we do not know */
-	if (verdict == BERTH_WAITING &&
+	if (takeover &&
 	    (!supervisor->knowledge.sysctls.timestamps || attempt->peer->timestamps != TIMESTAMPS_USED))
 		return false;
 	if (!supervisor->lookups.netlink)
 		return false;
 	found = socket_table_find(&supervisor->lookups, &attempt->local, &attempt->remote, &entry);
-	return verdict == BERTH_WAITING ? found == 0 && entry.state == SOCKET_TIME_WAIT : found == -ENOENT;
+	return takeover ? found == 0 && entry.state == SOCKET_TIME_WAIT : found == -ENOENT;
 }
 
 /* Binds the port, to the address that the program bound or to none, and connects: the source address
