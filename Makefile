@@ -130,7 +130,7 @@ $(BUILD)/berth.h: tools/public_header.py $(wildcard core/*.h)
 	$(Q)tools/public_header.py core/berth.h >$@
 
 install: all $(BUILD)/berth.h
-	install -d $(addprefix $(TO)/,bin lib/pkgconfig include share/man/man1 share/man/man3)
+	install -d $(addprefix $(TO)/,bin lib/pkgconfig include share/doc/berth share/man/man1 share/man/man3 share/man/man5)
 	install -m 755 $(BUILD)/berth $(TO)/bin/
 	install -m 644 $(BUILD)/libberth.a $(TO)/lib/
 	install -m 755 $(BUILD)/libberth.so $(TO)/lib/$(LIBRARY)
@@ -140,12 +140,14 @@ install: all $(BUILD)/berth.h
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/libberth.pc.in >$(TO)/lib/pkgconfig/libberth.pc
 	install -m 644 man/berth.1 $(TO)/share/man/man1/
 	install -m 644 man/libberth.3 $(TO)/share/man/man3/
+	install -m 644 man/berth.conf.5 $(TO)/share/man/man5/
+	install -m 644 packaging/berth.conf $(TO)/share/doc/berth/
 	@$(if $(DESTDIR),,ldconfig 2>/dev/null || true)
 
 uninstall:
 	rm -f $(addprefix $(TO)/,bin/berth include/berth.h lib/pkgconfig/libberth.pc \
 	    lib/libberth.a lib/libberth.so lib/libberth.so.$(SOMAJOR) lib/$(LIBRARY) \
-	    share/man/man1/berth.1 share/man/man3/libberth.3)
+	    share/doc/berth/berth.conf share/man/man1/berth.1 share/man/man3/libberth.3 share/man/man5/berth.conf.5)
 	@$(if $(DESTDIR),,ldconfig 2>/dev/null || true)
 
 clean:
