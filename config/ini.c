@@ -246,17 +246,17 @@ static char *next_line(char *ret_line, int size, void *context)
 
 static bool refuse_name(struct reading *reading, const char *section, const char *name)
 {
-	char names[CONFIG_FAULT_SIZE] = "";
+	char names[CONFIG_FAULT_SIZE];
+	size_t length = 0;
 
-	for (size_t i = 0; i < KEYS; i++)
-		if (config_same_name(keys[i].section, section)) {
-			strcat(names, *names ? ", " : "");
-			strcat(names, keys[i].name);
-		}
 	if (!*section)
 		return config_refuse(reading->fault, reading->line,
 				     "%s stands before the first section: [Parameters] or [Berth]", name);
-	if (!*names)
+	for (size_t i = 0; i < KEYS; i++)
+		if (config_same_name(keys[i].section, section))
+			length += (size_t)snprintf(names + length, sizeof(names) - length, "%s%s",
+						   length > 0 ? ", " : "", keys[i].name);
+	if (length == 0)
 		return config_refuse(reading->fault, reading->line,
 				     "[%s]: a section is [Parameters] or [Berth]", section);
 	return config_refuse(reading->fault, reading->line, "%s is none of [%s]'s names: %s", name, section,

@@ -296,8 +296,11 @@ static void import_items(struct importing *importing)
 bool registry_read(const char *bytes, size_t size, struct registry_import *import,
 		   struct config_fault *ret_fault)
 {
-	struct importing importing = { .import = import };
+	struct importing importing;
 
+	importing.import = import;
+	importing.in_key = importing.in_any_key = importing.too_many = false;
+	memset(importing.set_in_line, 0, sizeof(importing.set_in_line));
 	if (!registry_text_open(&importing.text, bytes, size, ret_fault))
 		return false;
 	config_set_defaults(&import->config);

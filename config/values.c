@@ -13,7 +13,7 @@ const struct config_number config_numbers[CONFIG_NUMBERS] = {
 
 static char lower(char c)
 {
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+	return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
 }
 
 bool config_same_name(const char *left, const char *right)
@@ -30,13 +30,10 @@ void config_printable(const char *text, char *ret_text, size_t size)
 	size_t i;
 
 	for (i = 0; i < size - 1 && text[i]; i++)
-		ret_text[i] = text[i];
+		ret_text[i] = (char)(text[i] >= ' ' && text[i] <= '~' ? text[i] : '?');
 	ret_text[i] = '\0';
 	if (text[i])
 		memcpy(ret_text + size - 4, "...", 4);
-	for (i = 0; ret_text[i]; i++)
-		if (ret_text[i] < ' ' || ret_text[i] > '~')
-			ret_text[i] = '?';
 }
 
 bool config_refuse(struct config_fault *fault, unsigned line, const char *format, ...)

@@ -173,17 +173,14 @@ def test_narrowed_like_reserved_by_the_kernel(world, written):
     assert [sorted(narrowed[0]), narrowed[1]] == [sorted(ports), errors]
 
 
-def test_narrowed_beside_the_kernel(world, written):
-    """The kernel's own reserved ports hold as well."""
+@pytest.mark.parametrize("older", [[], ["port-range", "ENOPROTOOPT"]], ids=["this kernel", "before 6.3"])
+def test_narrowed_beside_the_kernel(world, written, older):
+    """The kernel's own reserved ports hold as well, also where ports can only be bound by number."""
     world.sysctl("ipv4.ip_local_reserved_ports", "40000-40004")
-    ports, errors = connect(world, run(written(NARROWED)), "4", "bind", 100)
-    assert sorted(ports) == sorted(USABLE - {*range(40000, 40005)})
-
-
-def test_narrowed_before_port_ranges(world, written):
-    older = [tool("deny"), "port-range", "ENOPROTOOPT"]
-    ports, errors = connect(world, [*older, *run(written(NARROWED))], "4", "bind", len(USABLE))
-    assert sorted(ports) == sorted(USABLE) and errors == []
+    usable = USABLE - {*range(40000, 40005)}
+    prefix = [tool("deny"), *older] if older else []
+    ports, errors = connect(world, [*prefix, *run(written(NARROWED))], "4", "bind", len(usable))
+    assert sorted(ports) == sorted(usable) and errors == []
 
 
 EXPLICIT = """
