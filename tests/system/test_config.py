@@ -202,13 +202,14 @@ def test_nothing_left(world, written):
 
 
 def test_policy(world, written):
-    """A policy with which a connection in TIME_WAIT is not taken over, unless the command line has another."""
-    world.sysctl("ipv4.tcp_tw_reuse", 0)
-    program = [tool("capacity"), "--destinations=1", "--count=200"]
+    """The only port is in TIME_WAIT with another destination: shared, but that sp1 is blind to it."""
+    connect(world, [], "4", "plain", 5, to=7002)
+    port = world.time_wait_ports()[0]
+    world.sysctl("ipv4.ip_local_port_range", f"{port} {port}")
     path = written("[Berth]\npolicy = sp1\n")
-    assert world.json([*run(path), *program])["connect"] == {"EADDRNOTAVAIL": 100}
-    world.sysctl("ipv4.ip_local_port_range", "41000 41099")
-    assert world.json([*run(path, "--policy=berth"), *program])["connect"] == {}
+    program = ["/usr/bin/python3", "-c", CONNECT, "4", "plain", 1]
+    assert "waiting 1" in world.run([*run(path, "-v"), *program, 7001]).stderr
+    assert "shared 1" in world.run([*run(path, "-v", "--policy=berth"), *program, 7003]).stderr
 
 
 @pytest.mark.parametrize("excluded, words", [
