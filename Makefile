@@ -25,7 +25,7 @@ CFLAGS   = -std=gnu11 $(OPT) $(WARN) -fPIC
 CPPFLAGS = -iquote . -D_GNU_SOURCE -DBERTH_VERSION='"$(VERSION)"' -MMD -MP
 LDFLAGS  =
 SOFLAGS  = -Wl,-z,defs
-LDLIBS   = -lseccomp -lmnl -ljansson -lpthread
+LDLIBS   = -lseccomp -lmnl -linih -ljansson -lpthread
 ifdef SANITIZE
 CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
@@ -39,8 +39,9 @@ say   = $(if $(V),,@printf '  %-5s %s\n' $(1) $@)
 # A folder is a layer (docs/ARCHITECTURE.md): its sources are what lies in it.
 objects  = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(addsuffix /*.c,$(1))))
 CORE     = $(call objects,core)
-PROGRAM  = $(call objects,host supervise cli)
+PROGRAM  = $(call objects,config host supervise cli)
 CORE_TESTS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/core/*_test.c))
+CONFIG_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/config/*_test.c))
 HOST_TESTS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/host/*_test.c tests/supervise/*_test.c))
 KERNEL_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/kernel/*.c))
 SYSTEM_TOOLS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/system/*.c))
@@ -71,7 +72,10 @@ $(BUILD)/%.o: %.c
 $(CORE_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libberth.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka
-$(HOST_TESTS): $(BUILD)/%: $(BUILD)/%.o $(call objects,host supervise) $(BUILD)/libberth.a
+$(CONFIG_TESTS): $(BUILD)/%: $(BUILD)/%.o $(call objects,config) $(BUILD)/libberth.a
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -linih
+$(HOST_TESTS): $(BUILD)/%: $(BUILD)/%.o $(call objects,config host supervise) $(BUILD)/libberth.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 $(KERNEL_TESTS) $(SYSTEM_TOOLS): $(BUILD)/%: $(BUILD)/%.o
@@ -80,13 +84,13 @@ $(KERNEL_TESTS) $(SYSTEM_TOOLS): $(BUILD)/%: $(BUILD)/%.o
 $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libberth.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpthread
-$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(wildcard core/*.[ch] tests/core/*.h)
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(wildcard core/*.[ch] config/*.[ch] tests/core/*.h)
 	$(call say,FUZZ)
 	$(Q)mkdir -p $(@D)
 	$(Q)clang $(filter-out -M%,$(CPPFLAGS)) -std=gnu11 -O1 -g $(WARN) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-	    -o $@ $< $(wildcard core/*.c)
+	    -o $@ $< $(wildcard core/*.c config/*.c) -linih
 
-tests: $(CORE_TESTS) $(HOST_TESTS) $(KERNEL_TESTS) $(SYSTEM_TOOLS)
+tests: $(CORE_TESTS) $(CONFIG_TESTS) $(HOST_TESTS) $(KERNEL_TESTS) $(SYSTEM_TOOLS)
 fuzzers: $(FUZZERS)
 benches: $(BENCHES)
 
@@ -126,7 +130,7 @@ $(BUILD)/berth.h: tools/public_header.py $(wildcard core/*.h)
 	$(Q)tools/public_header.py core/berth.h >$@
 
 install: all $(BUILD)/berth.h
-	install -d $(addprefix $(TO)/,bin lib/pkgconfig include share/man/man1 share/man/man3)
+	install -d $(addprefix $(TO)/,bin lib/pkgconfig include share/doc/berth share/man/man1 share/man/man3 share/man/man5)
 	install -m 755 $(BUILD)/berth $(TO)/bin/
 	install -m 644 $(BUILD)/libberth.a $(TO)/lib/
 	install -m 755 $(BUILD)/libberth.so $(TO)/lib/$(LIBRARY)
@@ -136,12 +140,14 @@ install: all $(BUILD)/berth.h
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/libberth.pc.in >$(TO)/lib/pkgconfig/libberth.pc
 	install -m 644 man/berth.1 $(TO)/share/man/man1/
 	install -m 644 man/libberth.3 $(TO)/share/man/man3/
+	install -m 644 man/berth.conf.5 $(TO)/share/man/man5/
+	install -m 644 packaging/berth.conf $(TO)/share/doc/berth/
 	@$(if $(DESTDIR),,ldconfig 2>/dev/null || true)
 
 uninstall:
 	rm -f $(addprefix $(TO)/,bin/berth include/berth.h lib/pkgconfig/libberth.pc \
 	    lib/libberth.a lib/libberth.so lib/libberth.so.$(SOMAJOR) lib/$(LIBRARY) \
-	    share/man/man1/berth.1 share/man/man3/libberth.3)
+	    share/doc/berth/berth.conf share/man/man1/berth.1 share/man/man3/libberth.3 share/man/man5/berth.conf.5)
 	@$(if $(DESTDIR),,ldconfig 2>/dev/null || true)
 
 clean:

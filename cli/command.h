@@ -5,6 +5,8 @@
 #ifndef BERTH_CLI_COMMAND_H
 #define BERTH_CLI_COMMAND_H
 
+#include "config/config.h"
+
 /* Exit statuses every command shares (a program that berth runs has its own). */
 enum {
 	EXIT_OK = 0,
@@ -20,6 +22,7 @@ struct command {
 	int (*main)(int argc, char **argv);
 };
 
+int command_config(int argc, char **argv);
 int command_demo(int argc, char **argv);
 int command_run(int argc, char **argv);
 
@@ -27,5 +30,8 @@ int command_run(int argc, char **argv);
  * so that a caller can say `return usage_error(...)`. */
 int usage_error(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int failure(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Says why the settings in path were not taken, as failure() does. */
+int config_failure(const char *command, const char *path, const struct config_fault *fault);
 
 #endif

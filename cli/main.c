@@ -6,6 +6,8 @@
 #include "cli/command.h"
 
 static const struct command commands[] = {
+	{ "config", "[--json] FILE", "check the settings in FILE, or read them from a .reg file",
+	  command_config },
 	{ "demo", "[--json]", "the ten steps on this kernel, without and with Berth", command_demo },
 	{ "run", "[OPTION...] [--] PROGRAM [ARGUMENT...]", "run a program with smart ports", command_run },
 };

@@ -2,6 +2,7 @@
  *
  * berth run: a program with smart ports.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,18 +14,21 @@ static const char help[] =
 	"Usage: berth run [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
 	"Runs PROGRAM, and all it starts, with smart ports. The exit status is the program's own.\n\n"
 	"  --mode=auto|supervise  how calls are intercepted; auto takes the best there is (default)\n"
+	"  --config=FILE          the settings, instead of those in /etc/berth/berth.conf\n"
 	"  --policy=berth|sp1|legacy\n"
 	"                         which port is given: Berth's rule (default), that of Windows Server\n"
-	"                         2003 SP1, or the one before it\n"
+	"                         2003 SP1, or the one before it; goes before that of the settings\n"
 	"  -v, --verbose          say on stderr, when PROGRAM has ended, how its calls were answered\n"
 	"  -h, --help             this text\n";
 
 enum {
-	OPTION_MODE = 256,
+	OPTION_CONFIG = 256,
+	OPTION_MODE,
 	OPTION_POLICY
 };
 
 static const struct option long_options[] = {
+	{ "config", required_argument, NULL, OPTION_CONFIG },
 	{ "mode", required_argument, NULL, OPTION_MODE },
 	{ "policy", required_argument, NULL, OPTION_POLICY },
 	{ "verbose", no_argument, NULL, 'v' },
@@ -32,20 +36,32 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
+/* What the command line says. */
+struct request {
+	const char *config_path; /* NULL: the default, if there is one */
+	bool has_policy;
+	enum berth_policy policy;
+	bool verbose;
+};
+
 /* -1 to go on, or the exit status. */
-static int take_option(int option, char **argv, struct supervise_options *options)
+static int take_option(int option, char **argv, struct request *request)
 {
 	switch (option) {
+	case OPTION_CONFIG:
+		request->config_path = optarg;
+		return -1;
 	case OPTION_MODE:
 		if (strcmp(optarg, "auto") != 0 && strcmp(optarg, "supervise") != 0)
 			return usage_error("run", "--mode=%s: a mode is auto or supervise", optarg);
 		return -1;
 	case OPTION_POLICY:
-		if (!berth_policy_find(optarg, &options->policy))
+		request->has_policy = berth_policy_find(optarg, &request->policy);
+		if (!request->has_policy)
 			return usage_error("run", "--policy=%s: a policy is berth, sp1 or legacy", optarg);
 		return -1;
 	case 'v':
-		options->verbose = true;
+		request->verbose = true;
 		return -1;
 	case 'h':
 		fputs(help, stdout);
@@ -59,18 +75,39 @@ static int take_option(int option, char **argv, struct supervise_options *option
 	}
 }
 
+/* The settings in the file that was named, or in the default one, which need not be there. -1, or the exit
+ * status. */
+static int read_config(const char *path, struct config *ret_config)
+{
+	struct config_fault fault;
+
+	config_set_defaults(ret_config);
+	if (config_read_file(path ? path : CONFIG_DEFAULT_PATH, ret_config, &fault) ||
+	    (!path && fault.error == ENOENT))
+		return -1;
+	return config_failure("run", path ? path : CONFIG_DEFAULT_PATH, &fault);
+}
+
 int command_run(int argc, char **argv)
 {
-	struct supervise_options options = { .policy = BERTH_POLICY_BERTH };
+	struct request request = { 0 };
+	struct config config;
+	struct supervise_options options = { .config = &config };
 	int option, status;
 
 	/* '+': the first word that is no option is the program, and what follows belongs to it. */
 	while ((option = getopt_long(argc, argv, "+:vh", long_options, NULL)) != -1) {
-		status = take_option(option, argv, &options);
+		status = take_option(option, argv, &request);
 		if (status >= 0)
 			return status;
 	}
 	if (optind == argc)
 		return usage_error("run", "no PROGRAM given; 'berth run --help' shows how");
+	status = read_config(request.config_path, &config);
+	if (status >= 0)
+		return status;
+	if (request.has_policy)
+		config.policy = request.policy;
+	options.verbose = request.verbose;
 	return supervise_run(&options, argv + optind);
 }
