@@ -85,11 +85,12 @@ $(KERNEL_TESTS) $(SYSTEM_TOOLS): $(BUILD)/%: $(BUILD)/%.o
 $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libberth.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpthread
-$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(wildcard core/*.[ch] tests/core/*.h)
+$(BUILD)/tests/fuzz/recording_fuzz: FUZZED = $(wildcard sim/*.c) -lm
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(wildcard core/*.[ch] sim/*.[ch] tests/core/*.h)
 	$(call say,FUZZ)
 	$(Q)mkdir -p $(@D)
 	$(Q)clang $(filter-out -M%,$(CPPFLAGS)) -std=gnu11 -O1 -g $(WARN) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-	    -o $@ $< $(wildcard core/*.c)
+	    -o $@ $< $(wildcard core/*.c) $(FUZZED)
 
 tests: $(CORE_TESTS) $(HOST_TESTS) $(SIM_TESTS) $(KERNEL_TESTS) $(SYSTEM_TOOLS)
 fuzzers: $(FUZZERS)

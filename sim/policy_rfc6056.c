@@ -13,8 +13,9 @@
 #define INCREMENT_MAX 500u
 
 struct state {
-	uint32_t next; /* next_ephemeral of algorithms 3 and 5 */
-	uint16_t table[TABLE_LENGTH];
+	/* next_ephemeral of algorithms 3 and 5; the table of algorithm 4. Not of 16 bits: what wraps there, but not
+	 * at a multiple of the range, gives the ports of a moment ago again. */
+	uint32_t next, table[TABLE_LENGTH];
 	uint64_t offset_key, index_key;
 };
 
@@ -38,7 +39,7 @@ static void start(void *memory, const struct sim_scale *scale, struct berth_rand
 	(void)scale;
 	state->next = berth_random_below(random, 65536);
 	for (unsigned i = 0; i < TABLE_LENGTH; i++)
-		state->table[i] = (uint16_t)berth_random_below(random, 65536);
+		state->table[i] = berth_random_below(random, 65536);
 	state->offset_key = draw64(random);
 	state->index_key = draw64(random);
 }
@@ -102,7 +103,7 @@ static unsigned pick_4(void *memory, struct sim_ask *ask)
 	struct state *state = memory;
 	unsigned span = sim_span(ask);
 	uint32_t offset = hash(state->offset_key, ask) % span;
-	uint16_t *counter = &state->table[hash(state->index_key, ask) % TABLE_LENGTH];
+	uint32_t *counter = &state->table[hash(state->index_key, ask) % TABLE_LENGTH];
 
 	for (unsigned i = 0; i < span; i++) {
 		unsigned port = ask->first + (offset + *counter) % span;

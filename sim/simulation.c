@@ -85,7 +85,7 @@ static struct ending heap_pop(struct heap *heap)
 
 static void *state_of(const struct run *run, unsigned address)
 {
-	return run->states + address * run->state_size;
+	return run->states == NULL ? NULL : run->states + address * run->state_size;
 }
 
 static struct sim_ask ask_of(struct run *run, unsigned address, uint32_t destination, uint64_t now_ns)
