@@ -10,7 +10,7 @@
 #include "sim/plot.h"
 
 #define FIELDS_MAX 40u
-#define NOT_KNOWN  NAN
+#define NOT_KNOWN  ((double)NAN)
 
 /* A run as a row: the same names and numbers in JSON and CSV. */
 struct field {

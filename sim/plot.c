@@ -20,9 +20,11 @@ static const char *const dashes[] = { "none", "7 3", "2 3" };
 #define COLOURS (sizeof(colours) / sizeof(colours[0]))
 #define DASHES	(sizeof(dashes) / sizeof(dashes[0]))
 
-/* One axis: values 0 .. most are drawn from start to end; step is between ticks. */
+/* One axis: values from 0 to that of the last tick are drawn from start to end. */
 struct axis {
-	double most, step, start, end;
+	double step; /* between ticks */
+	unsigned ticks;
+	double start, end;
 };
 
 /* An axis whose ticks are 1, 2 or 5 times a power of ten. */
@@ -35,12 +37,12 @@ static struct axis axis_for(double most, double start, double end)
 	power = pow(10, floor(log10(most / TICKS)));
 	step = most / TICKS / power;
 	step = (step <= 1 ? 1 : step <= 2 ? 2 : step <= 5 ? 5 : 10) * power;
-	return (struct axis){ ceil(most / step - 1e-9) * step, step, start, end };
+	return (struct axis){ step, (unsigned)ceil(most / step - 1e-9), start, end };
 }
 
 static double place(const struct axis *axis, double value)
 {
-	return axis->start + (axis->end - axis->start) * value / axis->most;
+	return axis->start + (axis->end - axis->start) * value / (axis->step * axis->ticks);
 }
 
 static double largest(const double *value, size_t count)
@@ -80,15 +82,19 @@ static void write_axes(FILE *out, const struct sim_plot *plot, const struct axis
 {
 	char text[32];
 
-	for (double value = 0; value <= x->most * (1 + 1e-9); value += x->step) {
-		snprintf(text, sizeof(text), "%.6g", value);
-		write_grid_line(out, place(x, value), TOP, place(x, value), BOTTOM);
-		write_label(out, place(x, value), BOTTOM + 18, "text-anchor=\"middle\"", text);
+	for (unsigned i = 0; i <= x->ticks; i++) {
+		double at = place(x, i * x->step);
+
+		snprintf(text, sizeof(text), "%.6g", i * x->step);
+		write_grid_line(out, at, TOP, at, BOTTOM);
+		write_label(out, at, BOTTOM + 18, "text-anchor=\"middle\"", text);
 	}
-	for (double value = 0; value <= y->most * (1 + 1e-9); value += y->step) {
-		snprintf(text, sizeof(text), "%.6g", value);
-		write_grid_line(out, LEFT, place(y, value), RIGHT, place(y, value));
-		write_label(out, LEFT - 8, place(y, value) + 4, "text-anchor=\"end\"", text);
+	for (unsigned i = 0; i <= y->ticks; i++) {
+		double at = place(y, i * y->step);
+
+		snprintf(text, sizeof(text), "%.6g", i * y->step);
+		write_grid_line(out, LEFT, at, RIGHT, at);
+		write_label(out, LEFT - 8, at + 4, "text-anchor=\"end\"", text);
 	}
 	fprintf(out, "<path d=\"M%.1f %.1fV%.1fH%.1f\" fill=\"none\" stroke=\"#222222\"/>\n", LEFT, TOP,
 		BOTTOM, RIGHT);

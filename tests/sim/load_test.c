@@ -51,8 +51,11 @@ static void test_fixed(void **state)
 		assert_int_equal(sample[17 * second].at_ns, second * SECOND);
 	load.burst = 10;
 	draw(&load, 1, sample, 17 * 100 + 1);
-	for (unsigned i = 0; i <= 17 * 100; i++)
-		assert_int_equal(sample[i].at_ns, llround(i / 10 * 10 / 17.0 * 1e9));
+	for (unsigned i = 0; i <= 17 * 100; i++) {
+		unsigned begun = i / 10 * 10;
+
+		assert_int_equal(sample[i].at_ns, llround(begun / 17.0 * 1e9));
+	}
 }
 
 static void test_poisson(void **state)

@@ -187,7 +187,7 @@ static void test_rfc6056_5(void **state)
 {
 	const unsigned span = 20000;
 	struct bench bench;
-	unsigned before, steps[501] = { 0 };
+	unsigned before, sum = 0;
 
 	(void)state;
 	bench_start(&bench, "rfc6056-5", span);
@@ -200,13 +200,11 @@ static void test_rfc6056_5(void **state)
 		port = bench.policy->pick(bench.memory, &bench.ask);
 		step = (port + span - before) % span;
 		assert_true(step >= 1 && step <= 500);
-		steps[step]++;
+		sum += step;
 		before = port;
 	}
 	/* The mean of 4,000 uniform ones: 250.5, with a standard error of 2.3. */
-	for (unsigned k = 1; k <= 500; k++)
-		steps[0] += k * steps[k];
-	assert_near("mean step", steps[0] / 4000.0, 250.5, 4 * 2.3);
+	assert_near("mean step", sum / 4000.0, 250.5, 4 * 2.3);
 	bench_end(&bench);
 }
 
