@@ -41,8 +41,8 @@ static int list(bool json)
 	return err == 0 ? EXIT_OK : failure("sim", "standard output: cannot write");
 }
 
-/* How many connections can be in TIME_WAIT at once: twice what is expected, and some. Random arrivals of such a
- * number do not come near; and there are no more than 4-tuples. */
+/* How many connections can be in TIME_WAIT at once: twice what is expected, and some. Random arrivals of
+ * such a number do not come near; and there are no more than 4-tuples. */
 static double time_wait_bound(const struct sim_options *options, double rate)
 {
 	const struct sim_host_settings *host = &options->host;

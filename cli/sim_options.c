@@ -358,7 +358,7 @@ static int take_run_option(int option, struct sim_options *options)
 	case OPTION_DURATION:
 		return take_time("duration", 1e-9, &options->duration_s);
 	case OPTION_SEED:
-		return take_whole("seed", 0, UINT64_MAX, &options->seed);
+		return take_whole("seed", 0, INT64_MAX, &options->seed);
 	default:
 		options->plot = optarg;
 		return -1;
@@ -438,7 +438,8 @@ static void complete(struct sim_options *options)
 	double time_wait_s = (double)options->host.time_wait_ns / 1e9;
 
 	if (options->policies == 0)
-		for (; sim_policies[options->policies] != NULL; options->policies++)
+		for (; options->policies < SIM_POLICIES_MAX && sim_policies[options->policies] != NULL;
+		     options->policies++)
 			options->policy[options->policies] = sim_policies[options->policies];
 	if (options->warm_up_s < 0)
 		options->warm_up_s = options->recording != NULL ? 0 : 2 * time_wait_s;

@@ -30,7 +30,8 @@ struct sim_options {
 	bool rate_given, load_given, ports_given, time_wait_given, addresses_given, run_given;
 };
 
-/* Reads the command line. -1 to go on, or the exit status: help was printed, or something is wrong and was said. */
+/* Reads the command line. -1 to go on, or the exit status: help was printed, or something is wrong and was
+ * said. */
 int sim_options_read(int argc, char **argv, struct sim_options *ret_options);
 
 #endif

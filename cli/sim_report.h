@@ -26,9 +26,10 @@ struct sim_report {
 	double measured_s;
 };
 
+/* These three say nothing of errors: ferror() does. */
 void sim_report_text(const struct sim_report *report, FILE *out);
 void sim_report_csv(const struct sim_report *report, FILE *out);
-int sim_report_json(const struct sim_report *report, FILE *out); /* as json_dumpf() */
+void sim_report_json(const struct sim_report *report, FILE *out);
 
 /* Writes the plot to the file of that name. 0 or negative errno. */
 int sim_report_plot(const struct sim_report *report, const char *path);

@@ -6,8 +6,8 @@
  * linear probing, at most half full, and whoever leaves pulls those behind him forward, so there are no
  * tombstones and a run of days costs the same at its end as at its start.
  *
- * TIME_WAIT has one length, so those in it leave in the order in which they entered: a queue for this host and
- * one for all peers.
+ * TIME_WAIT has one length, so those in it leave in the order in which they entered: a queue for this host
+ * and one for all peers.
  */
 #include "sim/host.h"
 

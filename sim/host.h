@@ -2,8 +2,8 @@
  *
  * The simulated host: which connections there are, here and at the peers, and which are in TIME_WAIT.
  *
- * This is what is true, whatever a policy believes. It shares no code with libberth, which is one of those that
- * are judged by it.
+ * This is what is true, whatever a policy believes. It shares no code with libberth, which is one of those
+ * that are judged by it.
  *
  * Destinations are numbers from 0, local addresses too. Time is nanoseconds from the start of the simulation
  * and never goes back.

@@ -2,12 +2,12 @@
  *
  * Theory of operation
  *
- * Which destination: Walker's alias method (A. J. Walker, 1977; M. D. Vose, 1991). Every destination has a cell of
- * the same width; what of its share is missing there is filled by one other. A draw is one cell and one comparison,
- * with a million destinations as with two.
+ * Which destination: Walker's alias method (A. J. Walker, 1977; M. D. Vose, 1991). Every destination has a
+ * cell of the same width; what of its share is missing there is filled by one other. A draw is one cell and
+ * one comparison, with a million destinations as with two.
  *
- * Fixed arrivals are computed from their number, never by adding up, so that the 4,080th at 17 a second is at 240
- * seconds exactly: the closed forms that the tests compare with live from such coincidences.
+ * Fixed arrivals are computed from their number, never by adding up, so that the 4,080th at 17 a second is
+ * at 240 seconds exactly: the closed forms that the tests compare with live from such coincidences.
  */
 #include "sim/load.h"
 
@@ -18,16 +18,13 @@
 
 #define SECOND_NS 1e9
 
-enum {
-	PURPOSE_LOAD = 1,
-};
-
-void sim_seed(struct berth_random *random, uint64_t seed, uint64_t purpose)
+void sim_seed(struct berth_random *random, uint64_t seed, enum sim_purpose purpose)
 {
 	uint8_t key[BERTH_SEED_BYTES] = { 0 };
 
-	memcpy(key, &seed, sizeof(seed));
-	memcpy(key + sizeof(seed), &purpose, sizeof(purpose));
+	for (unsigned i = 0; i < sizeof(seed); i++)
+		key[i] = (uint8_t)(seed >> 8 * i);
+	key[sizeof(seed)] = (uint8_t)purpose;
 	berth_random_seed(random, key);
 }
 
@@ -158,7 +155,7 @@ static bool next_request(struct sim_source *source, struct sim_request *ret_requ
 int sim_generator_start(struct sim_generator *generator, const struct sim_load *load, uint64_t seed)
 {
 	*generator = (struct sim_generator){ .source.next = next_request, .load = *load };
-	sim_seed(&generator->random, seed, PURPOSE_LOAD);
+	sim_seed(&generator->random, seed, SIM_FOR_LOAD);
 	return load->zipf == 0 ? 0 : make_cells(generator);
 }
 

@@ -2,8 +2,8 @@
  *
  * Load: what connections are asked for, when, to whom, for how long, and who closes them.
  *
- * A source is asked for one request after the other, in the order of time. Here is the one that makes them up;
- * sim/replay.h has the one that reads a recording.
+ * A source is asked for one request after the other, in the order of time. Here is the one that makes them
+ * up; sim/replay.h has the one that reads a recording.
  */
 #ifndef BERTH_SIM_LOAD_H
 #define BERTH_SIM_LOAD_H
@@ -71,13 +71,18 @@ struct sim_generator {
 	double *keep;
 };
 
-/* Starts a generator; the same seed gives the same requests. 0 or -ENOMEM. It is its own source, and must stay where
- * it is. end frees what start took. */
+/* Starts a generator; the same seed gives the same requests. 0 or -ENOMEM. It is its own source, and must
+ * stay where it is. end frees what start took. */
 int sim_generator_start(struct sim_generator *generator, const struct sim_load *load, uint64_t seed);
 void sim_generator_end(struct sim_generator *generator);
 
-/* Starts random for one purpose of a run: different purposes, unrelated numbers. */
-void sim_seed(struct berth_random *random, uint64_t seed, uint64_t purpose);
+/* Starts random for one purpose of a run: different purposes, unrelated numbers, so that every policy meets
+ * the same load. */
+enum sim_purpose {
+	SIM_FOR_LOAD = 1,
+	SIM_FOR_POLICY,
+};
+void sim_seed(struct berth_random *random, uint64_t seed, enum sim_purpose purpose);
 
 /* Uniform in [0, 1), 53 bits. */
 double sim_uniform(struct berth_random *random);

@@ -2,22 +2,23 @@
  *
  * What a run of the simulator measures.
  *
- * Of each attempt: what became of it, the rank of the port it got, how many ports were looked at, how long the
- * 4-tuple had been left alone. Of all of them together: how hard the next port is to foresee.
+ * Of each attempt: what became of it, the rank of the port it got, how many ports were looked at, how long
+ * the 4-tuple had been left alone. Of all of them together: how hard the next port is to foresee.
  *
  * Theory of operation: foreseeing
  *
- * Somebody off the path who has seen the port of one connection guesses that of the next. What he needs is the step
- * between the two, so the entropy is that of the steps between connections made, modulo the range: 0 bits for a
- * counter, log2 of the range for a uniform choice. There are two: from the connection before, to whomever (he runs a
- * server that is connected to), and from the connection before to the same destination (algorithms 3 and 4 of
- * RFC 6056 and Linux hide their counters from other destinations only). It is Shannon's, with Miller and Madow's
- * correction for a finite sample, and given only if there were five steps or more for each port of the range.
+ * Somebody off the path who has seen the port of one connection guesses that of the next. What he needs is
+ * the step between the two, so the entropy is that of the steps between connections made, modulo the range:
+ * 0 bits for a counter, log2 of the range for a uniform choice. There are two: from the connection before,
+ * to whomever (he runs a server that is connected to), and from the connection before to the same
+ * destination (algorithms 3 and 4 of RFC 6056 and Linux hide their counters from other destinations only).
+ * It is Shannon's, with Miller and Madow's correction for a finite sample, and given only if there were
+ * five steps or more for each port of the range.
  *
- * Uniformity is Pearson's chi-square over the ports of connections made, each port of the range a cell, under the
- * same condition; the distance is in standard deviations by the cube-root transformation (Wilson and Hilferty, 1931):
- * beyond 3, some ports are favoured; below -3, they are more even than chance, as a counter's are, and as any
- * policy's are when the range is nearly used up.
+ * Uniformity is Pearson's chi-square over the ports of connections made, each port of the range a cell,
+ * under the same condition; the distance is in standard deviations by the cube-root transformation (Wilson
+ * and Hilferty, 1931): beyond 3, some ports are favoured; below -3, they are more even than chance, as a
+ * counter's are, and as any policy's are when the range is nearly used up.
  */
 #ifndef BERTH_SIM_MEASURE_H
 #define BERTH_SIM_MEASURE_H
@@ -60,8 +61,8 @@ struct sim_result {
 	uint64_t rank[SIM_RANKS];
 	uint64_t probes;
 	uint32_t probes_most;
-	/* Connections that came after another one on the same 4-tuple, and the seconds from its end to the new
-	 * one's beginning. Not known (reuse_known false) if there are too many 4-tuples to remember. */
+	/* Connections that came after another one on the same 4-tuple, and the seconds from its end to the
+	 * new one's beginning. Not known (reuse_known false) if there are too many 4-tuples to remember. */
 	bool reuse_known;
 	uint64_t reused;
 	double reuse_least_s, reuse_median_s;
@@ -79,8 +80,8 @@ struct sim_result {
 	double shortest_time_wait_s; /* of those; 0: none left early */
 	/* By time, SIM_BINS equal parts of what was measured. */
 	uint32_t bin_attempts[SIM_BINS], bin_failures[SIM_BINS];
-	/* Of the policy's own state, for all local addresses. The host's tables, which the other policies
-	 * search, do not count. */
+	/* Reserved for the policy's own state, for all local addresses. The host's tables, which policies
+	 * without one of their own search, do not count. */
 	uint64_t state_bytes;
 };
 
@@ -89,7 +90,8 @@ struct sim_measure {
 	struct sim_result result;
 	unsigned first, span, addresses;
 	uint32_t destinations;
-	/* How often each port was given, and each step: from the one before, and from the same destination's. */
+	/* How often each port was given, and each step: from the one before, and from the same destination's.
+	 */
 	uint32_t *given, *step, *same_step;
 	uint16_t last[SIM_ADDRESSES_MAX]; /* given by each local address; 0: none yet */
 	uint16_t *last_to;		  /* by each, to each destination; NULL: too many */

@@ -42,7 +42,8 @@ static double total_rate(const struct sim_demand *demand)
 	return sum;
 }
 
-/* How long TIME_WAIT lasts at a rate: the limit is full, and the oldest leaves, that many closes after it came. */
+/* How long TIME_WAIT lasts at a rate: the limit is full, and the oldest leaves, that many closes after it
+ * came. */
 static double time_wait_at(const struct sim_demand *demand, const struct sim_supply *supply, double rate)
 {
 	double closes = rate * demand->closed_here;
@@ -82,7 +83,8 @@ static double rate_most(const struct sim_demand *demand, const struct sim_supply
 	return low;
 }
 
-/* Of all connections. Destinations that would take less than half of the ports lose nothing that could be seen. */
+/* Of all connections. Destinations that would take less than half of the ports lose nothing that could be
+ * seen. */
 static double failing_share(const struct sim_demand *demand, const struct sim_supply *supply)
 {
 	double all = total_rate(demand), taken = taken_s(demand, supply, all) / supply->addresses, lost = 0;

@@ -2,10 +2,11 @@
  *
  * Planning: will a load fit, by arithmetic instead of simulation.
  *
- * A connection takes a port towards its destination from connect until it has left TIME_WAIT. If connections come at
- * random and each takes one of N ports for any time with the mean T, the share that finds none is Erlang's loss
- * formula B(N, rate * T), whatever the distribution of that time (A. K. Erlang, 1917; insensitivity: B. A. Sevast'yanov,
- * 1957). That is what a policy reaches that never gives a port in TIME_WAIT while another is left: sp1 and berth.
+ * A connection takes a port towards its destination from connect until it has left TIME_WAIT. If
+ * connections come at random and each takes one of N ports for any time with the mean T, the share that
+ * finds none is Erlang's loss formula B(N, rate * T), whatever the distribution of that time (A. K. Erlang,
+ * 1917; insensitivity: B. A. Sevast'yanov, 1957). That is what a policy reaches that never gives a port in
+ * TIME_WAIT while another is left: sp1 and berth.
  */
 #ifndef BERTH_SIM_PLAN_H
 #define BERTH_SIM_PLAN_H
@@ -17,8 +18,8 @@
 /* A load fits if no more than this share of the connections to the busiest destination finds no port. */
 #define SIM_PLAN_FAILING 1e-6
 
-/* Erlang's B: the share of requests lost when `load` of them (arrivals in the mean time that one takes) meet `places`.
- * Cost: proportional to places. */
+/* Erlang's B: the share of requests lost when `load` of them (arrivals in the mean time that one takes)
+ * meet `places`. Cost: proportional to places. */
 double sim_erlang_b(unsigned places, double load);
 
 /* What connections are made. */
@@ -35,8 +36,8 @@ struct sim_supply {
 	unsigned addresses;
 	double time_wait_s;
 	uint32_t max_tcbs; /* MaxFreeTWTcbs; SIM_NO_LIMIT: none */
-	/* A port serves several destinations at a time. If not: bind to port 0, and stacks that want the port for
-	 * themselves. */
+	/* A port serves several destinations at a time. If not: bind to port 0, and stacks that want the
+	 * port for themselves. */
 	bool shared;
 };
 

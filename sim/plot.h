@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A line chart as SVG: a few lines over one axis, axes from 0, a legend. Colours and dashes are told apart in print
- * too.
+ * A line chart as SVG: a few lines over one axis, axes from 0, a legend. Colours and dashes are told apart
+ * in print too.
  */
 #ifndef BERTH_SIM_PLOT_H
 #define BERTH_SIM_PLOT_H

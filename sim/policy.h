@@ -57,7 +57,14 @@ struct sim_policy {
 	void (*told)(void *state, enum sim_news news, const struct sim_ask *about, unsigned port);
 };
 
-/* All of them, ended by NULL. */
+/* Each from the file of its name. */
+extern const struct sim_policy sim_policy_legacy, sim_policy_legacy_random, sim_policy_legacy_first_fit,
+	sim_policy_sp1, sim_policy_berth, sim_policy_rfc6056_1, sim_policy_rfc6056_2, sim_policy_rfc6056_3,
+	sim_policy_rfc6056_4, sim_policy_rfc6056_5, sim_policy_linux_connect, sim_policy_linux_bind,
+	sim_policy_linux_bind_reuse, sim_policy_freebsd, sim_policy_openbsd, sim_policy_lwip,
+	sim_policy_haproxy, sim_policy_nat;
+
+/* All of them, in the order in which they are shown, ended by NULL. */
 extern const struct sim_policy *const sim_policies[];
 
 /* The policy of that name, or NULL. */
@@ -81,8 +88,8 @@ static inline bool sim_port_is_shareable(struct sim_ask *ask, unsigned port)
 	return sim_host_port(ask->host, ask->address, port)->holders == 0;
 }
 
-/* Nobody listens on the port, and there is no connection from it to this destination, not in TIME_WAIT either.
- * What RFC 6056 calls check_suitable_port(). */
+/* Nobody listens on the port, and there is no connection from it to this destination, not in TIME_WAIT
+ * either. What RFC 6056 calls check_suitable_port(). */
 static inline bool sim_tuple_is_free(struct sim_ask *ask, unsigned port)
 {
 	const struct sim_port *p = sim_host_port(ask->host, ask->address, port);

@@ -3,8 +3,8 @@
  * HAProxy, a server with "source ADDRESS:LOW-HIGH": a ring of ports, taken at its head and given back at its
  * tail when the connection is closed, TIME_WAIT or not.
  *
- * Source: include/haproxy/port_range.h, and the ten attempts to bind in src/proto_tcp.c, tcp_connect_server(). One
- * ring, as for one server line; each line has its own.
+ * Source: include/haproxy/port_range.h, and the ten attempts to bind in src/proto_tcp.c,
+ * tcp_connect_server(). One ring, as for one server line; each line has its own.
  */
 #include "sim/policy.h"
 

@@ -109,8 +109,7 @@ static void told(void *state, enum sim_news news, const struct sim_ask *about, u
 
 const struct sim_policy sim_policy_legacy = {
 	.name = "legacy",
-	.source =
-		"libberth; Windows Server 2003 before SP1: the next port, counting up (HSC, \"Ephemeral ports allocation\")",
+	.source = "libberth; Windows Server 2003 before SP1: the next port that nobody holds",
 	.size = size,
 	.start = start_legacy,
 	.pick = pick,

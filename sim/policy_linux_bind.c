@@ -2,9 +2,10 @@
  *
  * Linux, bind() to port 0: a random start, then every second port, and never one that anybody is on.
  *
- * Source: net/ipv4/inet_connection_sock.c, inet_csk_find_open_port(), Linux 6.12. The parity that connect() does
- * not begin with goes first. With SO_REUSEADDR the lower half of the range is tried before the upper one; with
- * ip_autobind_reuse as well, a second search then takes any port that nobody listens on, blind to the destination.
+ * Source: net/ipv4/inet_connection_sock.c, inet_csk_find_open_port(), Linux 6.12. The parity that connect()
+ * does not begin with goes first. With SO_REUSEADDR the lower half of the range is tried before the upper
+ * one; with ip_autobind_reuse as well, a second search then takes any port that nobody listens on, blind to
+ * the destination.
  */
 #include "sim/policy.h"
 

@@ -2,10 +2,10 @@
  *
  * Linux, connect() of a socket without a port: RFC 6056 algorithm 4 with 65,536 counters, in steps of two.
  *
- * Source: net/ipv4/inet_hashtables.c, __inet_hash_connect(), Linux 6.12. A hash of the destination gives the
- * counter and the offset. Ports of the parity of the range's first are tried first, up from there; then those of
- * the other parity. The counter moves past the port found, or at random by up to seven ports more (commit
- * ca7af0402550). TIME_WAIT is not reused: tcp_tw_reuse is off between hosts by default.
+ * Source: net/ipv4/inet_hashtables.c, __inet_hash_connect(), Linux 6.12. A hash of the destination gives
+ * the counter and the offset. Ports of the parity of the range's first are tried first, up from there; then
+ * those of the other parity. The counter moves past the port found, or at random by up to seven ports more
+ * (commit ca7af0402550). TIME_WAIT is not reused: tcp_tw_reuse is off between hosts by default.
  */
 #include "sim/hash.h"
 #include "sim/policy.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * A NAT with ten random tries: VPP's NAT44-ED. A port serves several destinations; when ten draws have hit taken
- * ones it gives up, however many are left.
+ * A NAT with ten random tries: VPP's NAT44-ED. A port serves several destinations; when ten draws have hit
+ * taken ones it gives up, however many are left.
  *
- * Source: nat44_ed_in2out.c, nat_ed_alloc_addr_and_port_with_snat_address(), ED_PORT_ALLOC_ATTEMPTS. The inside
- * port, which it tries first, is taken for random here.
+ * Source: nat44_ed_in2out.c, nat_ed_alloc_addr_and_port_with_snat_address(), ED_PORT_ALLOC_ATTEMPTS. The
+ * inside port, which it tries first, is taken for random here.
  */
 #include "sim/policy.h"
 

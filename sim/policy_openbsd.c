@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * OpenBSD: connect() of a socket without a port binds it first, to a port that nobody is on, TIME_WAIT included.
+ * OpenBSD: connect() of a socket without a port binds it first, to a port that nobody is on, TIME_WAIT
+ * included.
  *
  * Source: sys/netinet/in_pcb.c, in_pcbpickport(): a start by arc4random_uniform, then the next one.
  */

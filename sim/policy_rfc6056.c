@@ -13,8 +13,8 @@
 #define INCREMENT_MAX 500u
 
 struct state {
-	/* next_ephemeral of algorithms 3 and 5; the table of algorithm 4. Not of 16 bits: what wraps there, but not
-	 * at a multiple of the range, gives the ports of a moment ago again. */
+	/* next_ephemeral of algorithms 3 and 5; the table of algorithm 4. Not of 16 bits: what wraps there,
+	 * but not at a multiple of the range, gives the ports of a moment ago again. */
 	uint32_t next, table[TABLE_LENGTH];
 	uint64_t offset_key, index_key;
 };

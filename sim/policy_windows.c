@@ -3,8 +3,8 @@
  * Before SP1 in two other orders, as nobody has said in which one the ports were tried: any port that nobody
  * holds, in TIME_WAIT or not, at random; and the lowest of them.
  *
- * Source: the ten steps of "Smart TCP port allocation", Windows Server 2003 SP1; first fit is what ReactOS does
- * (drivers/network/tcpip, AllocateAnyPort: the lowest clear bit).
+ * Source: the ten steps of "Smart TCP port allocation", Windows Server 2003 SP1; first fit is what ReactOS
+ * does (drivers/network/tcpip, AllocateAnyPort: the lowest clear bit).
  */
 #include "core/port_set.h"
 #include "sim/policy.h"

@@ -21,8 +21,8 @@ struct sim_replay {
 	uint64_t end_ns; /* of the last record */
 };
 
-/* Reads the whole recording. 0; -ENOMEM; -EBADMSG, and recording->fault and offset say what and where. The data is not
- * needed afterwards. end frees what start took, also after a failed start. */
+/* Reads the whole recording. 0; -ENOMEM; -EBADMSG, and recording->fault and offset say what and where. The
+ * data is not needed afterwards. end frees what start took, also after a failed start. */
 int sim_replay_start(struct sim_replay *replay, struct sim_recording *recording);
 void sim_replay_end(struct sim_replay *replay);
 

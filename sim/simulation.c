@@ -2,12 +2,13 @@
  *
  * Theory of operation
  *
- * Three things happen: a request comes, a connection is closed, TIME_WAIT ends. Requests come in order from the source;
- * what is to be closed waits in a binary heap (a connection that is closed at once never enters it); TIME_WAIT
- * is a queue of the host. So an event costs a logarithm of the connections open, and nothing of those in TIME_WAIT.
+ * Three things happen: a request comes, a connection is closed, TIME_WAIT ends. Requests come in order from
+ * the source; what is to be closed waits in a binary heap (a connection that is closed at once never enters
+ * it); TIME_WAIT is a queue of the host. So an event costs a logarithm of the connections open, and nothing
+ * of those in TIME_WAIT.
  *
- * At one instant TIME_WAIT ends first, then connections are closed, then come requests: a port that is free at t can
- * be given at t.
+ * At one instant TIME_WAIT ends first, then connections are closed, then come requests: a port that is free
+ * at t can be given at t.
  */
 #include "sim/simulation.h"
 
@@ -16,10 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-
-enum {
-	PURPOSE_POLICY = 2,
-};
 
 /* Something to be ended: a connection, or the hold of a listener on port. */
 struct ending {
@@ -292,7 +289,7 @@ int sim_run(const struct sim_policy *policy, const struct sim_setup *setup, stru
 	struct run run = { .policy = policy, .setup = setup };
 	int err;
 
-	sim_seed(&run.random, setup->seed, PURPOSE_POLICY);
+	sim_seed(&run.random, setup->seed, SIM_FOR_POLICY);
 	err = sim_host_start(&run.host, &setup->host);
 	if (err == 0)
 		err = sim_measure_start(&run.measure, &setup->host, setup->destinations);

@@ -21,8 +21,8 @@ struct sim_setup {
 	uint64_t warm_up_ns, end_ns; /* measured is what is asked for in between */
 };
 
-/* Runs the source's requests until end_ns. Requests take turns on the local addresses. A connection that fails
- * creates nothing and is not tried again.
+/* Runs the source's requests until end_ns. Requests take turns on the local addresses. A connection that
+ * fails creates nothing and is not tried again.
  *
  * 0, -ENOMEM, or -EOVERFLOW: time_wait is more than libberth can hold (BERTH_TIME_WAIT_CAPACITY_MAX). */
 int sim_run(const struct sim_policy *policy, const struct sim_setup *setup, struct sim_source *source,

@@ -24,8 +24,8 @@ static void test_table(void **state)
 	assert_near("B", sim_erlang_b(64510, 2 * 64510.0), 0.5, 1e-4);
 }
 
-/* Random arrivals, 100 ports, any distribution of hold times: sp1 and berth lose what Erlang says. The error is that
- * of the mean of eight runs, from how they differ among each other: four times it. */
+/* Random arrivals, 100 ports, any distribution of hold times: sp1 and berth lose what Erlang says. The
+ * error is that of the mean of eight runs, from how they differ among each other: four times it. */
 static void test_simulated(void **state)
 {
 	static const struct sim_hold holds[] = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The policies, by what each is known for: how many connections it can keep, in which order it gives ports, what
- * an observer learns of the next one, and how often its ports meet TIME_WAIT at the peer.
+ * The policies, by what each is known for: how many connections it can keep, in which order it gives ports,
+ * what an observer learns of the next one, and how often its ports meet TIME_WAIT at the peer.
  *
  * That Linux's are as Linux is, tests/system/test_sim.py asks the kernel.
  */
@@ -108,7 +108,7 @@ static void bench_start(struct bench *bench, const char *name, unsigned ports)
 	*bench = (struct bench){ .policy = sim_policy_find(name) };
 	assert_non_null(bench->policy);
 	assert_int_equal(sim_host_start(&bench->host, &settings), 0);
-	sim_seed(&bench->random, 7, 7);
+	sim_seed(&bench->random, 7, SIM_FOR_POLICY);
 	if (bench->policy->size != NULL)
 		bench->memory = aligned_alloc(64, (bench->policy->size(&scale) + 63) / 64 * 64);
 	if (bench->memory != NULL)
@@ -278,8 +278,8 @@ static void test_listener(void **state)
 	}
 }
 
-/* What an observer learns: nothing of a uniform choice, all of a counter; RFC 6056's algorithm 3 gives itself away to
- * those it connects to, algorithm 5 the little that 500 steps are. */
+/* What an observer learns: nothing of a uniform choice, all of a counter; RFC 6056's algorithm 3 gives
+ * itself away to those it connects to, algorithm 5 the little that 500 steps are. */
 static void test_entropy(void **state)
 {
 	struct scene scene = scene_at(2);
@@ -301,10 +301,12 @@ static void test_entropy(void **state)
 		    -log2(1 / 40.0) - 39 * log2(39 / 40.0), 0.02);
 }
 
-/* Chi-square: uniform choices within three standard deviations, a counter far more even, a favoured half far less. */
+/* Chi-square: uniform choices within three standard deviations, a counter far more even, a favoured half
+ * far less. */
 static void test_uniformity(void **state)
 {
-	/* 20,000 connections in four days, one or two in TIME_WAIT: with more, ports would be more even than chance. */
+	/* 20,000 connections in four days, one or two in TIME_WAIT: with more, ports would be more even
+	 * than chance. */
 	struct scene scene = scene_at(0.05);
 
 	(void)state;
@@ -317,13 +319,14 @@ static void test_uniformity(void **state)
 	assert_int_equal(run("berth", &scene).chi_square_degrees, 999);
 }
 
-/* Collisions with TIME_WAIT at the peer, as M. Allman compared them (CCR 39(2), 2009; results as RFC 6056 reports them):
- * algorithms 1 and 2 most, 5 between, 3 fewer, 4 fewest, and all below 0.3 % as long as a destination has no more
- * than 0.3 % of the ports in TIME_WAIT.
+/* Collisions with TIME_WAIT at the peer, as M. Allman compared them (CCR 39(2), 2009; results as RFC 6056
+ * reports them): algorithms 1 and 2 most, 5 between, 3 fewer, 4 fewest, and all below 0.3 % as long as a
+ * destination has no more than 0.3 % of the ports in TIME_WAIT.
  *
- * 1,000 destinations, 64,512 ports, 417 connections a second for TIME_WAIT of 240 s: 100 to each destination. A
- * random port meets one with 100/64512. The one counter of algorithm 3 comes back after 64,512 connections, of which
- * one in a thousand went to the same destination; those of algorithm 4 come back after TIME_WAIT is over. */
+ * 1,000 destinations, 64,512 ports, 417 connections a second for TIME_WAIT of 240 s: 100 to each
+ * destination. A random port meets one with 100/64512. The one counter of algorithm 3 comes back after
+ * 64,512 connections, of which one in a thousand went to the same destination; those of algorithm 4 come
+ * back after TIME_WAIT is over. */
 static void test_collisions_at_peers(void **state)
 {
 	const double p = 100.0 / 64512, back = 1.0 / 1000;

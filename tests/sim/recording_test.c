@@ -248,6 +248,30 @@ static void test_requests(void **state)
 	sim_replay_end(&replay);
 }
 
+/* A second attempt on the same socket ends the first; so does a connect on a socket that held a port. */
+static void test_again(void **state)
+{
+	struct tape tape = blank();
+	struct sim_replay replay;
+	struct sim_request request;
+
+	(void)state;
+	put_destination(&tape, 1, 80);
+	put_bind(&tape, 0, 7, 5000);
+	put_connect(&tape, 10, 7, 0);
+	put_connect(&tape, 20, 7, 0);
+	put_close(&tape, 30, 7, SIM_CLOSED_HERE);
+	put_close(&tape, 40, 7, SIM_CLOSED_HERE); /* of nothing */
+	replay_start(&replay, &tape);
+	assert_int_equal(replay.requests, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(replay.source.next(&replay.source, &request));
+		assert_int_equal(request.hold_ns, (i + 1) * 10000);
+		assert_int_equal(request.closer, i < 2 ? SIM_RESET : SIM_CLOSED_HERE);
+	}
+	sim_replay_end(&replay);
+}
+
 /* The ten steps, recorded: two ports, one taken by a listener; to A, closed here, and to A again. */
 static void test_ten_steps(void **state)
 {
@@ -289,8 +313,9 @@ static void test_ten_steps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_read),	 cmocka_unit_test(test_cut),	   cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_requests), cmocka_unit_test(test_ten_steps),
+		cmocka_unit_test(test_read),  cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_bad),   cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_again), cmocka_unit_test(test_ten_steps),
 	};
 
 	return cmocka_run_group_tests_name("recordings", tests, NULL, NULL);

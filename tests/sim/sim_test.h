@@ -80,8 +80,8 @@ static inline struct sim_result run(const char *policy, const struct scene *scen
 	return run_policy(found, scene);
 }
 
-/* Four standard errors of a share p of n independent trials: by chance exceeded once in 16,000. Seeds are fixed, so
- * what passes once passes always. */
+/* Four standard errors of a share p of n independent trials: by chance exceeded once in 16,000. Seeds are
+ * fixed, so what passes once passes always. */
 static inline double sampling_error(double p, uint64_t n)
 {
 	return 4 * sqrt(p * (1 - p) / (double)n);
