@@ -247,14 +247,15 @@ static int take_hold(struct sim_hold *hold)
 
 static int take_ports(struct sim_options *options)
 {
-	unsigned first, last;
-	char extra;
+	size_t digits = strcspn(optarg, "-");
+	char text[8];
+	uint64_t first, last;
 
-	if (strspn(optarg, "0123456789-") == strlen(optarg) && strlen(optarg) <= 11 &&
-	    sscanf(optarg, "%5u-%5u%c", &first, &last, &extra) == 2 && first >= 1 && first <= last &&
-	    last < BERTH_PORTS) {
-		options->host.first = first;
-		options->host.last = last;
+	snprintf(text, sizeof(text), "%.*s", (int)digits, optarg);
+	if (digits < sizeof(text) && optarg[digits] == '-' && read_whole(text, 1, BERTH_PORTS - 1, &first) &&
+	    read_whole(optarg + digits + 1, first, BERTH_PORTS - 1, &last)) {
+		options->host.first = (unsigned)first;
+		options->host.last = (unsigned)last;
 		options->ports_given = true;
 		return -1;
 	}

@@ -28,7 +28,8 @@ void sim_seed(struct berth_random *random, uint64_t seed, enum sim_purpose purpo
 	berth_random_seed(random, key);
 }
 
-double sim_uniform(struct berth_random *random)
+/* Uniform in [0, 1), 53 bits. */
+static double draw_uniform(struct berth_random *random)
 {
 	uint64_t high = berth_random_next(random) >> 5, low = berth_random_next(random) >> 6;
 
@@ -94,14 +95,14 @@ static uint32_t draw_destination(struct sim_generator *generator)
 {
 	uint32_t cell = berth_random_below(&generator->random, generator->load.destinations);
 
-	if (generator->alias == NULL || sim_uniform(&generator->random) < generator->keep[cell])
+	if (generator->alias == NULL || draw_uniform(&generator->random) < generator->keep[cell])
 		return cell;
 	return generator->alias[cell];
 }
 
 static double draw_exponential(struct berth_random *random)
 {
-	return -log1p(-sim_uniform(random));
+	return -log1p(-draw_uniform(random));
 }
 
 static double draw_hold_s(struct berth_random *random, const struct sim_hold *hold)
@@ -147,7 +148,7 @@ static bool next_request(struct sim_source *source, struct sim_request *ret_requ
 		.destination = draw_destination(generator),
 		.closer = SIM_CLOSED_HERE,
 	};
-	if (load->closed_here < 1 && sim_uniform(&generator->random) >= load->closed_here)
+	if (load->closed_here < 1 && draw_uniform(&generator->random) >= load->closed_here)
 		ret_request->closer = SIM_CLOSED_BY_PEER;
 	return true;
 }

@@ -84,7 +84,4 @@ enum sim_purpose {
 };
 void sim_seed(struct berth_random *random, uint64_t seed, enum sim_purpose purpose);
 
-/* Uniform in [0, 1), 53 bits. */
-double sim_uniform(struct berth_random *random);
-
 #endif

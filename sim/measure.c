@@ -34,7 +34,6 @@ int sim_measure_start(struct sim_measure *measure, const struct sim_host_setting
 	*measure = (struct sim_measure){ .first = settings->first,
 					 .span = span,
 					 .addresses = settings->addresses,
-					 .destinations = destinations,
 					 .reuse_least_ns = NEVER };
 	measure->given = calloc(span, sizeof(*measure->given));
 	measure->step = calloc(span, sizeof(*measure->step));

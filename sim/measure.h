@@ -73,7 +73,7 @@ struct sim_result {
 	double entropy_most_bits;
 	double chi_square, chi_square_sigmas;
 	uint32_t chi_square_degrees;
-	/* TIME_WAIT on this host, as each attempt found it; how many left early, and after how many seconds. */
+	/* TIME_WAIT on this host, as each attempt found it; how many left early, after how many seconds. */
 	double time_wait_mean;
 	uint32_t time_wait_most;
 	uint64_t evicted;
@@ -89,9 +89,7 @@ struct sim_result {
 struct sim_measure {
 	struct sim_result result;
 	unsigned first, span, addresses;
-	uint32_t destinations;
-	/* How often each port was given, and each step: from the one before, and from the same destination's.
-	 */
+	/* How often each port was given, and each step: from the one before, and to the same destination. */
 	uint32_t *given, *step, *same_step;
 	uint16_t last[SIM_ADDRESSES_MAX]; /* given by each local address; 0: none yet */
 	uint16_t *last_to;		  /* by each, to each destination; NULL: too many */

@@ -5,20 +5,21 @@
  * The file, all numbers little-endian, "varint" as in LEB128 (seven bits a byte, the lowest first, the top
  * bit set on all but the last; at most ten bytes):
  *
- * 	header	"berthrec"	8 bytes
- * 		version		1 byte: 1
- * 		flags		1 byte: bit 0, addresses are hashed; the others 0
- * 		0		6 bytes
+ *	header	"berthrec"	8 bytes
+ *		version		1 byte: 1
+ *		flags		1 byte: bit 0, addresses are hashed; the others 0
+ *		0		6 bytes
  *
- * 	then, one after another to the end of the file, each
- * 		kind		1 byte, see enum sim_record_kind
- * 		time		varint, microseconds since the record before (the first: since the start)
- * 	and by its kind
- * 	  1 destination	16 bytes of address (IPv4 v4-mapped, core/address.h), 2 bytes of port. Named once, before its
- * 			first connect; numbered from 0 in this order
- * 	  2 bind	varint socket, 2 bytes of port; 0: any
- * 	  3 connect	varint socket, varint destination
- * 	  4 close	varint socket, 1 byte, enum sim_closer: 0 closed here first, 1 by the peer, 2 no TIME_WAIT
+ *	then, one after another to the end of the file, each
+ *		kind		1 byte, see enum sim_record_kind
+ *		time		varint, microseconds since the record before (the first: since the start)
+ *	and by its kind
+ *	  1 destination	16 bytes of address (IPv4 v4-mapped, core/address.h), 2 bytes of port. Named once,
+ *			before its first connect; numbered from 0 in this order
+ *	  2 bind	varint socket, 2 bytes of port; 0: any
+ *	  3 connect	varint socket, varint destination
+ *	  4 close	varint socket, 1 byte, enum sim_closer: 0 closed here first, 1 by the peer,
+ *			2 no TIME_WAIT
  *
  * A socket's number is below SIM_SOCKETS_MAX; its first record opens it, close ends it, and then the number
  * may be used again. A connection of a short life is 10 bytes or so.
