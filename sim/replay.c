@@ -15,8 +15,30 @@ static bool next_request(struct sim_source *source, struct sim_request *ret_requ
 	return true;
 }
 
-/* Appends the request that a record makes, and notes which one its socket is at. */
-static int append(struct sim_replay *replay, uint32_t *open, const struct sim_record *record)
+/* Which request each socket is at: its index and 1; 0: none. As many as the largest number seen needs. */
+struct sockets {
+	uint32_t *request;
+	size_t count;
+};
+
+static bool make_room(struct sockets *sockets, uint32_t socket)
+{
+	size_t count = 2 * (size_t)socket + 16;
+	uint32_t *more;
+
+	if (socket < sockets->count)
+		return true;
+	more = realloc(sockets->request, count * sizeof(*more));
+	if (more == NULL)
+		return false;
+	memset(more + sockets->count, 0, (count - sockets->count) * sizeof(*more));
+	sockets->request = more;
+	sockets->count = count;
+	return true;
+}
+
+/* Appends the request that a record makes, and notes that its socket is at it. */
+static int append(struct sim_replay *replay, struct sockets *sockets, const struct sim_record *record)
 {
 	if (replay->requests == replay->capacity) {
 		size_t capacity = replay->capacity == 0 ? 1024 : replay->capacity * 2;
@@ -35,25 +57,26 @@ static int append(struct sim_replay *replay, uint32_t *open, const struct sim_re
 								    .port = record->port,
 								    .closer = SIM_RESET };
 	replay->connects += record->port == 0;
-	open[record->socket] = (uint32_t)replay->requests;
+	sockets->request[record->socket] = (uint32_t)replay->requests;
 	return 0;
 }
 
 /* The socket's request, if it has one, lasts until now. */
-static void finish(struct sim_replay *replay, uint32_t *open, const struct sim_record *record,
+static void finish(struct sim_replay *replay, struct sockets *sockets, const struct sim_record *record,
 		   enum sim_closer closer)
 {
+	uint32_t at = sockets->request[record->socket];
 	struct sim_request *request;
 
-	if (open[record->socket] == 0)
+	if (at == 0)
 		return;
-	request = &replay->request[open[record->socket] - 1];
+	request = &replay->request[at - 1];
 	request->hold_ns = record->at_ns - request->at_ns;
 	request->closer = closer;
-	open[record->socket] = 0;
+	sockets->request[record->socket] = 0;
 }
 
-static int read_all(struct sim_replay *replay, struct sim_recording *recording, uint32_t *open)
+static int read_all(struct sim_replay *replay, struct sim_recording *recording, struct sockets *sockets)
 {
 	struct sim_record record;
 	enum sim_record_kind kind;
@@ -63,12 +86,14 @@ static int read_all(struct sim_replay *replay, struct sim_recording *recording, 
 		if (kind == SIM_RECORD_BAD)
 			return -EBADMSG;
 		replay->end_ns = record.at_ns;
+		if (!make_room(sockets, record.socket))
+			return -ENOMEM;
 		if (kind == SIM_RECORD_CLOSE) {
-			finish(replay, open, &record, record.closer);
+			finish(replay, sockets, &record, record.closer);
 		} else if (kind == SIM_RECORD_CONNECT || (kind == SIM_RECORD_BIND && record.port != 0)) {
 			/* A second attempt on one socket: the first has come to nothing. */
-			finish(replay, open, &record, SIM_RESET);
-			err = append(replay, open, &record);
+			finish(replay, sockets, &record, SIM_RESET);
+			err = append(replay, sockets, &record);
 		}
 	}
 	return err;
@@ -76,13 +101,12 @@ static int read_all(struct sim_replay *replay, struct sim_recording *recording, 
 
 int sim_replay_start(struct sim_replay *replay, struct sim_recording *recording)
 {
-	uint32_t *open = calloc(SIM_SOCKETS_MAX, sizeof(*open));
-	int err = -ENOMEM;
+	struct sockets sockets = { 0 };
+	int err;
 
 	*replay = (struct sim_replay){ .source.next = next_request };
-	if (open != NULL)
-		err = read_all(replay, recording, open);
-	free(open);
+	err = read_all(replay, recording, &sockets);
+	free(sockets.request);
 	replay->destinations = recording->destinations;
 	return err;
 }
