@@ -10,6 +10,8 @@ static const struct command commands[] = {
 	  command_config },
 	{ "demo", "[--json]", "the ten steps on this kernel, without and with Berth", command_demo },
 	{ "run", "[OPTION...] [--] PROGRAM [ARGUMENT...]", "run a program with smart ports", command_run },
+	{ "sim", "[--plan] [OPTION...]", "policies side by side, simulated; or: will a load fit",
+	  command_sim },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

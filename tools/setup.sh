@@ -28,7 +28,7 @@ build libc6-dev          the C library's headers
 build libseccomp-dev     berth run: the filter, and the notifications of bind and connect
 build libmnl-dev         berth run: the dump of the kernel's sockets (sock_diag)
 build libinih-dev        berth.conf: the format of systemd's units, in one small library
-build libjansson-dev     berth demo --json
+build libjansson-dev     what is printed with --json
 check clang              the second compiler; sanitizers and fuzzers are built by it
 check $(clang_runtime) clang's AddressSanitizer, UBSan and libFuzzer
 check g++                the installed header must be good C++ as well
