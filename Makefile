@@ -25,7 +25,7 @@ CFLAGS   = -std=gnu11 $(OPT) $(WARN) -fPIC
 CPPFLAGS = -iquote . -D_GNU_SOURCE -DBERTH_VERSION='"$(VERSION)"' -MMD -MP
 LDFLAGS  =
 SOFLAGS  = -Wl,-z,defs
-LDLIBS   = -lseccomp -lmnl -ljansson -lpthread
+LDLIBS   = -lseccomp -lmnl -ljansson -lpng -lncursesw -lpthread -lm
 ifdef SANITIZE
 CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
@@ -39,9 +39,9 @@ say   = $(if $(V),,@printf '  %-5s %s\n' $(1) $@)
 # A folder is a layer (docs/ARCHITECTURE.md): its sources are what lies in it.
 objects  = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(addsuffix /*.c,$(1))))
 CORE     = $(call objects,core)
-PROGRAM  = $(call objects,host supervise cli)
+PROGRAM  = $(call objects,host view supervise cli)
 CORE_TESTS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/core/*_test.c))
-HOST_TESTS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/host/*_test.c tests/supervise/*_test.c))
+HOST_TESTS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/host/*_test.c tests/view/*_test.c tests/supervise/*_test.c))
 KERNEL_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/kernel/*.c))
 SYSTEM_TOOLS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/system/*.c))
 FUZZERS      = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
@@ -71,7 +71,7 @@ $(BUILD)/%.o: %.c
 $(CORE_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libberth.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka
-$(HOST_TESTS): $(BUILD)/%: $(BUILD)/%.o $(call objects,host supervise) $(BUILD)/libberth.a
+$(HOST_TESTS): $(BUILD)/%: $(BUILD)/%.o $(call objects,host view supervise) $(BUILD)/libberth.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 $(KERNEL_TESTS) $(SYSTEM_TOOLS): $(BUILD)/%: $(BUILD)/%.o

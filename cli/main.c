@@ -8,6 +8,7 @@
 static const struct command commands[] = {
 	{ "demo", "[--json]", "the ten steps on this kernel, without and with Berth", command_demo },
 	{ "run", "[OPTION...] [--] PROGRAM [ARGUMENT...]", "run a program with smart ports", command_run },
+	{ "status", "[OPTION...]", "the port space on one screen", command_status },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

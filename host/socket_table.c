@@ -108,7 +108,9 @@ static bool parse_entry(const struct nlmsghdr *header, struct socket_entry *ret_
 {
 	const struct inet_diag_msg *message = mnl_nlmsg_get_payload(header);
 
-	if (header->nlmsg_type != SOCK_DIAG_BY_FAMILY || mnl_nlmsg_get_payload_len(header) < sizeof(*message))
+	/* An answer is of the type of the request. */
+	if ((header->nlmsg_type != SOCK_DIAG_BY_FAMILY && header->nlmsg_type != TCPDIAG_GETSOCK) ||
+	    mnl_nlmsg_get_payload_len(header) < sizeof(*message))
 		return false;
 	*ret_entry = (struct socket_entry){
 		.local = endpoint(message->idiag_family, message->id.idiag_src, message->id.idiag_sport),

@@ -17,12 +17,13 @@ MAY_INCLUDE = {
     "wire": [],
     "host": ["core", "wire"],
     "bpf": ["wire", "core"],
+    "view": ["core", "host"],
     "supervise": ["core", "host"],
-    "daemon": ["core", "host", "wire"],
+    "daemon": ["core", "host", "wire", "view"],
     "sim": ["core"],
-    "cli": ["core", "wire", "host", "supervise", "daemon", "sim"],
-    "bench": ["core", "wire", "host", "supervise", "daemon", "sim", "cli"],
-    "tests": ["core", "wire", "host", "supervise", "daemon", "sim", "cli"],
+    "cli": ["core", "wire", "host", "view", "supervise", "daemon", "sim"],
+    "bench": ["core", "wire", "host", "view", "supervise", "daemon", "sim", "cli"],
+    "tests": ["core", "wire", "host", "view", "supervise", "daemon", "sim", "cli"],
 }
 
 # System headers, where not every one is allowed.
@@ -39,7 +40,7 @@ HOST_MAY_NOT_CALL = re.compile(r"_?exit|_Exit|abort|(__)?v?f?printf(_chk)?|f?put
                                r"|v?syslog|v?(err|warn)x?|stdout|stderr")
 
 # Folders that keep no variables outside functions.
-NO_GLOBALS = ["core", "host"]
+NO_GLOBALS = ["core", "host", "view"]
 
 
 def includes(root):
@@ -139,6 +140,7 @@ PLANTED = [
     ("host/planted.c", 'int planted(void) { static int calls; return ++calls; }\n', "no variable outside functions"),
     ("host/planted.c", '#include "planted.h"\n', "not spelled as folder/file.h"),
     ("supervise/planted.c", '#include "cli/planted.h"\n', 'supervise/ may not include "cli/planted.h"'),
+    ("view/planted.c", '#include "supervise/planted.h"\n', 'view/ may not include "supervise/planted.h"'),
     ("cli/planted.c", '#include "bpf/planted.h"\n', 'cli/ may not include "bpf/planted.h"'),
     ("sim/planted.c", '#include "tests/planted.h"\n', 'sim/ may not include "tests/planted.h"'),
     ("wire/planted.h", "#include <stdint.h>\nstatic inline int planted(void) { return 1; }\n", "no functions"),
