@@ -7,6 +7,8 @@
 
 static const struct command commands[] = {
 	{ "demo", "[--json]", "the ten steps on this kernel, without and with Berth", command_demo },
+	{ "explain", "[OPTION...] ADDRESS:PORT", "what a connect() to it would get now, and why",
+	  command_explain },
 	{ "run", "[OPTION...] [--] PROGRAM [ARGUMENT...]", "run a program with smart ports", command_run },
 	{ "status", "[OPTION...]", "the port space on one screen", command_status },
 };

@@ -15,9 +15,9 @@ static void fill(struct port_report *report, const uint32_t *number, const struc
 		struct report_destination *destination = &report->destination[i];
 
 		destination->pair = report->now->destinations.pair[number[i]];
-		destination->outlook = view_outlook(report->now, number[i], &ages[i], before,
-						    before ? &ages_before[i] : NULL);
 		destination->takes_over = view_takes_over(report->now, &destination->pair);
+		destination->outlook = view_outlook(report->now, number[i], &ages[i], destination->takes_over,
+						    before, before ? &ages_before[i] : NULL);
 		if (report->usable)
 			destination->full_percent = destination->outlook.blocked * 100u / report->usable;
 	}

@@ -2,24 +2,20 @@
  *
  * berth status: the port space on one screen.
  */
-#include <errno.h>
 #include <getopt.h>
-#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 
 #include "cli/command.h"
+#include "cli/look.h"
 #include "cli/port_report.h"
 #include "view/text.h"
 
-#define FULLEST	     10u
-#define NAME_WIDTH   32
-#define LONGEST_WAIT 3600.0
-#define EXIT_WARNED  3
+#define FULLEST	    10u
+#define NAME_WIDTH  32
+#define EXIT_WARNED 3
 
 static const char help[] =
 	"Usage: berth status [--interval=SECONDS] [--warn=PERCENT] [--json]\n"
@@ -66,18 +62,6 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
-/* A number of [least, most] and perhaps a unit after it. */
-static bool read_number(const char *text, const char *unit, double least, double most, double *ret_number)
-{
-	char *end;
-	double number = strtod(text, &end);
-
-	if (end == text || (*end != '\0' && strcmp(end, unit) != 0) || !(number >= least && number <= most))
-		return false;
-	*ret_number = number;
-	return true;
-}
-
 /* -1 to go on, or the exit status. */
 static int take_option(int option, char **argv, struct status_options *options)
 {
@@ -85,8 +69,8 @@ static int take_option(int option, char **argv, struct status_options *options)
 
 	switch (option) {
 	case 'i':
-		if (!read_number(optarg, "s", 0.1, LONGEST_WAIT, &options->interval_s))
-			return usage_error("status", "--interval=%s: from 0.1 to 3600 seconds", optarg);
+		if (!read_number(optarg, "s", 0, LONGEST_INTERVAL_S, &options->interval_s))
+			return usage_error("status", "--interval=%s: from 0 to 3600 seconds", optarg);
 		return -1;
 	case 'w':
 		if (!read_number(optarg, "%", 1, 100, &number))
@@ -183,11 +167,10 @@ static bool is_reached(const struct port_report *report, int percent)
 	return false;
 }
 
-static int show(const struct status_options *options, const struct view_snapshot *now,
-		const struct view_snapshot *before)
+static int show(const struct status_options *options, const struct looks *looks)
 {
 	struct port_report report;
-	int error = port_report_make(&report, now, before, FULLEST);
+	int error = port_report_make(&report, &looks->now, looks_before(looks), FULLEST);
 	bool reached;
 
 	if (error)
@@ -203,20 +186,11 @@ static int show(const struct status_options *options, const struct view_snapshot
 	return reached ? EXIT_WARNED : EXIT_OK;
 }
 
-static void wait_s(double seconds)
-{
-	struct timespec left = { .tv_sec = (time_t)seconds,
-				 .tv_nsec = (long)((seconds - floor(seconds)) * 1e9) };
-
-	while (nanosleep(&left, &left) < 0 && errno == EINTR)
-		;
-}
-
 int command_status(int argc, char **argv)
 {
 	struct status_options options = { .warn_percent = -1 };
-	static struct view_snapshot before, now;
-	int option, status, error = 0;
+	static struct looks looks;
+	int option, status, error;
 
 	while ((option = getopt_long(argc, argv, ":i:w:h", long_options, NULL)) != -1) {
 		status = take_option(option, argv, &options);
@@ -226,15 +200,9 @@ int command_status(int argc, char **argv)
 	if (optind < argc)
 		return usage_error("status", "unexpected '%s'; 'berth explain' is for one destination",
 				   argv[optind]);
-	if (options.interval_s > 0) {
-		error = view_look(&before, VIEW_RANGE);
-		wait_s(options.interval_s);
-	}
-	if (!error)
-		error = view_look(&now, VIEW_RANGE);
+	error = looks_take(&looks, VIEW_RANGE, options.interval_s);
 	status = error ? failure("status", "cannot read the kernel's socket table: %s", strerror(-error))
-		       : show(&options, &now, options.interval_s > 0 ? &before : NULL);
-	view_free(&before);
-	view_free(&now);
+		       : show(&options, &looks);
+	looks_free(&looks);
 	return status;
 }

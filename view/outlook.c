@@ -109,8 +109,8 @@ static struct change change_since(const struct view_snapshot *now, uint32_t numb
 }
 
 struct view_outlook view_outlook(const struct view_snapshot *now, uint32_t number,
-				 const struct view_ages *ages, const struct view_snapshot *before,
-				 const struct view_ages *ages_before)
+				 const struct view_ages *ages, bool takes_over,
+				 const struct view_snapshot *before, const struct view_ages *ages_before)
 {
 	static const struct view_ages nothing_waits;
 	const struct view_count *count = &now->count[number];
@@ -123,7 +123,7 @@ struct view_outlook view_outlook(const struct view_snapshot *now, uint32_t numbe
 
 	if (before)
 		change = change_since(now, number, before, ages_before);
-	if (view_takes_over(now, &now->destinations.pair[number])) {
+	if (takes_over) {
 		/* TIME_WAIT keeps nothing back. A tuple taken over is one more taken, which the numbers do not show. */
 		outlook.taken_per_s =
 			count->waiting ? fmax(change.taken_per_s, waiting_per_s) : change.taken_per_s;

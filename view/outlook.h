@@ -47,11 +47,11 @@ struct view_outlook {
 	double seconds_left; /* until none is free; INFINITY: not at this rate; NAN: not known */
 };
 
-/* ages is of that destination. before is an earlier look and ages_before of the same destination in it, or both
- * are NULL. */
+/* ages is of that destination. takes_over: TIME_WAIT keeps no port back. before is an earlier look and
+ * ages_before of the same destination in it, or both are NULL. */
 struct view_outlook view_outlook(const struct view_snapshot *now, uint32_t number,
-				 const struct view_ages *ages, const struct view_snapshot *before,
-				 const struct view_ages *ages_before);
+				 const struct view_ages *ages, bool takes_over,
+				 const struct view_snapshot *before, const struct view_ages *ages_before);
 
 /* Until free ports are used up at taken_per_s, of which waiting_per_s go into TIME_WAIT, while those in
  * ages come back. INFINITY: not at this rate; NAN if taken_per_s is, unless there is none already. */

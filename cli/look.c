@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/look.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static void wait_s(double seconds)
+{
+	struct timespec left = { .tv_sec = (time_t)seconds,
+				 .tv_nsec = (long)((seconds - floor(seconds)) * 1e9) };
+
+	while (nanosleep(&left, &left) < 0 && errno == EINTR)
+		;
+}
+
+int looks_take(struct looks *looks, enum view_scope scope, double seconds)
+{
+	int error = 0;
+
+	looks->are_two = seconds > 0;
+	if (looks->are_two) {
+		error = view_look(&looks->before, scope);
+		if (!error)
+			wait_s(seconds);
+	}
+	return error ? error : view_look(&looks->now, scope);
+}
+
+void looks_free(struct looks *looks)
+{
+	view_free(&looks->before);
+	view_free(&looks->now);
+	looks->are_two = false;
+}
+
+bool read_number(const char *text, const char *unit, double least, double most, double *ret_number)
+{
+	char *end;
+	double number = strtod(text, &end);
+
+	if (end == text || (*end != '\0' && strcmp(end, unit) != 0) || !(number >= least && number <= most))
+		return false;
+	*ret_number = number;
+	return true;
+}
