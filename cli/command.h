@@ -22,6 +22,7 @@ struct command {
 
 int command_demo(int argc, char **argv);
 int command_explain(int argc, char **argv);
+int command_map(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_status(int argc, char **argv);
 

@@ -9,6 +9,7 @@ static const struct command commands[] = {
 	{ "demo", "[--json]", "the ten steps on this kernel, without and with Berth", command_demo },
 	{ "explain", "[OPTION...] ADDRESS:PORT", "what a connect() to it would get now, and why",
 	  command_explain },
+	{ "map", "[OPTION...] [ADDRESS:PORT]", "the 65,536 ports as a picture", command_map },
 	{ "run", "[OPTION...] [--] PROGRAM [ARGUMENT...]", "run a program with smart ports", command_run },
 	{ "status", "[OPTION...]", "the port space on one screen", command_status },
 };
