@@ -121,8 +121,11 @@ static bool parse_entry(const struct nlmsghdr *header, struct socket_entry *ret_
 	};
 	switch (message->idiag_state) {
 	case TCP_LISTEN:
-	case TCP_STATE_BOUND_INACTIVE:
 		ret_entry->state = SOCKET_HELD;
+		break;
+	case TCP_CLOSE: /* asked for as TCP_BOUND_INACTIVE, answered as what it is */
+		ret_entry->state = SOCKET_HELD;
+		ret_entry->tcp_state = TCP_STATE_BOUND_INACTIVE;
 		break;
 	case TCP_TIME_WAIT:
 		ret_entry->state = SOCKET_TIME_WAIT;
