@@ -2,6 +2,7 @@
 #include "cli/destination.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -87,6 +88,8 @@ int destination_read(const char *command, const char *text, const char *from,
 	freeaddrinfo(list);
 	if (destination.pair.remote.port == 0)
 		return usage_error(command, "'%s': port 0 is nobody's", text);
+	if (destination.route_error == -EAGAIN)
+		return failure(command, "no UDP port is free to ask for the route: say --from=ADDRESS");
 	*ret_destination = destination;
 	return status;
 }

@@ -103,8 +103,8 @@ static void print_head(const struct port_report *report)
 
 	uname(&kernel);
 	printf("berth " BERTH_VERSION ", Linux %s\n\n", kernel.release);
-	printf("Range     %u-%u, %s ports: %s usable, %s reserved or bound by somebody\n", ports->first,
-	       ports->last, view_number_text(range, a), view_number_text(report->usable, b),
+	printf("Range     %u-%u, %s ports: %s usable, %s reserved or bound\n", ports->first, ports->last,
+	       view_number_text(range, a), view_number_text(report->usable, b),
 	       view_number_text(range - report->usable, c));
 	printf("Sockets   %s connections and listeners, %s in TIME_WAIT of at most %s\n",
 	       view_number_text(now->totals.in_use, a), view_number_text(now->totals.time_wait, b),
@@ -155,7 +155,7 @@ static void print_text(const struct port_report *report)
 	if (more)
 		printf("and %zu less full\n", more);
 	if (takes_over)
-		puts("tcp_tw_reuse lets connect() have waiting ports again: where it does, they are not full.");
+		puts("Waiting ports do not make it full where tcp_tw_reuse gives them to connect().");
 }
 
 /* Whether a destination is as full as that. */
