@@ -154,19 +154,18 @@ static json_t *map_json(const struct view_snapshot *now, const struct view_pair 
 
 /* Writes a picture into a file, or to standard output for "-". */
 static int save(const char *path, const struct map_picture *picture,
-		int (*write)(const struct map_picture *picture, FILE *file))
+		bool (*write)(const struct map_picture *picture, FILE *file))
 {
 	FILE *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
-	int error;
+	int error = 0;
 
 	if (!file)
 		return failure("map", "%s: %s", path, strerror(errno));
-	error = write(picture, file);
-	if (fflush(file) != 0 && !error)
-		error = -errno;
+	if (!write(picture, file) || fflush(file) != 0)
+		error = errno ? errno : EIO;
 	if (file != stdout)
 		fclose(file);
-	return error ? failure("map", "%s: %s", path, strerror(-error)) : EXIT_OK;
+	return error ? failure("map", "%s: %s", path, strerror(error)) : EXIT_OK;
 }
 
 static int show(const struct map_options *options, const struct view_snapshot *now,

@@ -20,8 +20,9 @@ struct map_picture {
  * ones aside. */
 void map_print(const struct map_picture *picture, unsigned columns, bool colour);
 
-/* Writes a file of MAP_SIDE rows of as many ports, each some pixels wide. 0, or a negative errno. */
-int map_write_png(const struct map_picture *picture, FILE *file);
-int map_write_svg(const struct map_picture *picture, FILE *file);
+/* Write a file of MAP_SIDE rows of as many ports, each some pixels wide. False, with errno where it is known, if the
+ * file is not whole; the last of it may still be in the file's buffer. */
+bool map_write_png(const struct map_picture *picture, FILE *file);
+bool map_write_svg(const struct map_picture *picture, FILE *file);
 
 #endif

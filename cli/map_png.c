@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
 #include <png.h>
 #include <setjmp.h>
 #include <stdlib.h>
@@ -29,13 +28,19 @@ static void write_rows(png_structp png, const struct view_port_map *map)
 	}
 }
 
-/* libpng says by longjmp that something went wrong, after a line on stderr. */
-static int write_all(png_structp png, png_infop info, const struct map_picture *picture, FILE *file)
+/* libpng's own way to report: by longjmp. What it has to say is known from the file. */
+static void give_up(png_structp png, png_const_charp message)
+{
+	(void)message;
+	png_longjmp(png, 1);
+}
+
+static bool write_all(png_structp png, png_infop info, const struct map_picture *picture, FILE *file)
 {
 	png_text title = { .compression = PNG_TEXT_COMPRESSION_NONE, .key = "Title" };
 
 	if (setjmp(png_jmpbuf(png)))
-		return -EIO;
+		return false;
 	png_init_io(png, file);
 	png_set_IHDR(png, info, MAP_SIDE * PIXELS, MAP_SIDE * PIXELS, 8, PNG_COLOR_TYPE_PALETTE,
 		     PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
@@ -45,15 +50,15 @@ static int write_all(png_structp png, png_infop info, const struct map_picture *
 	png_write_info(png, info);
 	write_rows(png, picture->map);
 	png_write_end(png, info);
-	return 0;
+	return true;
 }
 
-int map_write_png(const struct map_picture *picture, FILE *file)
+bool map_write_png(const struct map_picture *picture, FILE *file)
 {
-	png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+	png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, give_up, NULL);
 	png_infop info = png ? png_create_info_struct(png) : NULL;
-	int error = info ? write_all(png, info, picture, file) : -ENOMEM;
+	bool is_whole = info && write_all(png, info, picture, file);
 
 	png_destroy_write_struct(&png, &info);
-	return error;
+	return is_whole;
 }

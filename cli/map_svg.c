@@ -2,8 +2,6 @@
  *
  * A drawing of the map: a path for each use, the legend, and the first port of every sixteenth row.
  */
-#include <errno.h>
-
 #include "cli/map_picture.h"
 #include "view/text.h"
 
@@ -67,7 +65,7 @@ static void put_legend(FILE *file, const uint32_t count[VIEW_PORT_USES])
 	}
 }
 
-int map_write_svg(const struct map_picture *picture, FILE *file)
+bool map_write_svg(const struct map_picture *picture, FILE *file)
 {
 	uint32_t count[VIEW_PORT_USES];
 
@@ -92,5 +90,5 @@ int map_write_svg(const struct map_picture *picture, FILE *file)
 			TOP + row * SCALE + 11, row * MAP_SIDE);
 	put_legend(file, count);
 	fputs("</svg>\n", file);
-	return ferror(file) ? -EIO : 0;
+	return !ferror(file);
 }

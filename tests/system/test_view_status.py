@@ -20,7 +20,7 @@ def world(net):
 def test_numbers_are_those_of_ss(world):
     """Kept, closed, IPv6, two local addresses; a listener and reserved ports in the range."""
     world.sysctl("ipv4.ip_local_reserved_ports", "40010-40019")
-    start(world, "import socket\nl = socket.create_server(('127.0.0.1', 40100))\nprint('ready', flush=True)\ninput()")
+    start(world, "import socket\nl = socket.create_server(('127.0.0.1', 40100))\nprint('ready', flush=True)\nimport sys\nsys.stdin.read()")
     make(world, ("127.0.0.1", SINK_PORT, 60, "keep"), ("127.0.0.1", SINK_PORT + 1, 40, "close"))
     make(world, ("::1", SINK_PORT, 30, "keep"), ("127.0.0.1", 40100, 25, "keep"))
     make(world, ("127.0.0.1", SINK_PORT, 15, "close"))
@@ -89,7 +89,8 @@ print("ready", flush=True)
 for i in range(400):
     kept.append(socket.create_connection(("127.0.0.1", 7001)))
     time.sleep(0.01)
-input()
+import sys
+sys.stdin.read()
 """
 
 
