@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "view/outlook.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <netinet/tcp.h>
@@ -9,25 +10,28 @@
 
 #define RECENT_S 10u
 
+static_assert(VIEW_AGES * 1000 == VIEW_TIME_WAIT_MS, "a second each");
+
 int view_ages(const struct view_snapshot *snapshot, const uint32_t *number, size_t count,
 	      struct view_ages *ret_ages)
 {
-	struct view_ages **of = calloc(snapshot->destinations.count + 1, sizeof(*of));
+	uint32_t *place =
+		calloc(snapshot->destinations.count + 1, sizeof(*place)); /* + 1; 0: not asked about */
 
-	if (!of)
+	if (!place)
 		return -ENOMEM;
 	memset(ret_ages, 0, count * sizeof(*ret_ages));
 	for (size_t i = 0; i < count; i++)
-		of[number[i]] = &ret_ages[i];
+		place[number[i]] = (uint32_t)i + 1;
 	for (uint32_t i = 0; i < snapshot->rows; i++) {
 		const struct view_row *row = &snapshot->row[i];
 		uint32_t left = row->remaining_ms / 1000;
 
-		if (row->state == TCP_TIME_WAIT && of[row->destination] &&
+		if (row->state == TCP_TIME_WAIT && place[row->destination] &&
 		    berth_port_set_contains(&snapshot->usable, row->port))
-			of[row->destination]->left[left < VIEW_AGES ? left : VIEW_AGES - 1]++;
+			ret_ages[place[row->destination] - 1].left[left < VIEW_AGES ? left : VIEW_AGES - 1]++;
 	}
-	free(of);
+	free(place);
 	return 0;
 }
 

@@ -20,7 +20,7 @@
 
 #include "view/snapshot.h"
 
-#define VIEW_AGES (VIEW_TIME_WAIT_MS / 1000)
+#define VIEW_AGES 60u
 
 /* The usable ports in TIME_WAIT with a destination by the whole seconds they have left: left[0] those of
  * less than one second. */

@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "view/snapshot.h"
 
@@ -47,7 +46,7 @@ const char *view_number_text(uint64_t number, char text[VIEW_NUMBER_TEXT])
 const char *view_rate_text(double per_s, char text[VIEW_NUMBER_TEXT])
 {
 	if (isnan(per_s))
-		return strcpy(text, "-");
+		return "-";
 	if (per_s > 0 && per_s < 9.95) {
 		snprintf(text, VIEW_NUMBER_TEXT, "%.1f", per_s);
 		return text;
@@ -58,11 +57,11 @@ const char *view_rate_text(double per_s, char text[VIEW_NUMBER_TEXT])
 const char *view_duration_text(double seconds, char text[VIEW_NUMBER_TEXT])
 {
 	if (isnan(seconds))
-		return strcpy(text, "-");
+		return "-";
 	if (isinf(seconds) || seconds > 1e9)
-		return strcpy(text, "never");
+		return "never";
 	if (seconds < 0.5)
-		return strcpy(text, "now");
+		return "now";
 	if (seconds < 120)
 		snprintf(text, VIEW_NUMBER_TEXT, "%.0f s", seconds);
 	else if (seconds < 7200)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Addresses, states and numbers as people write them. Each writes a string into the caller's array and
- * returns it.
+ * Addresses, states and numbers as people write them. Each returns a string: the caller's array, into which it
+ * was written, or a static one.
  */
 #ifndef BERTH_VIEW_TEXT_H
 #define BERTH_VIEW_TEXT_H
