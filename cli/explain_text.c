@@ -29,35 +29,36 @@ static void print_verdict(const struct explain_document *document)
 
 	switch (is->verdict) {
 	case VIEW_AT_ONCE:
-		print_paragraph(0, "", "connect() gets a port at once.");
+		print_paragraph(document->out, 0, "", "connect() gets a port at once.");
 		break;
 	case VIEW_SEARCH:
 		print_paragraph(
-			0, "",
+			document->out, 0, "",
 			"connect() gets a port, but it is slow: the kernel tries one port after the other, and looks at "
 			"about %s of them before it finds one.",
 			N(is->search));
 		break;
 	case VIEW_TAKE_OVER:
 		print_paragraph(
-			0, "",
+			document->out, 0, "",
 			"connect() gets a port that is in TIME_WAIT: no other is left. It takes the old connection over, "
 			"after looking at about %s ports.",
 			N(is->search));
 		break;
 	case VIEW_EXHAUSTED:
-		print_paragraph(0, "", "connect() fails with EADDRNOTAVAIL: none of the %s ports is left.",
+		print_paragraph(document->out, 0, "",
+				"connect() fails with EADDRNOTAVAIL: none of the %s ports is left.",
 				N(is->usable));
 		break;
 	}
 	if (is->fresh == 0)
 		print_paragraph(
-			0, "",
+			document->out, 0, "",
 			"bind() to port 0 before it fails with EADDRINUSE: it asks for a port that has no connection "
 			"to anybody, and there is none.");
 	else if (is->fresh < is->outlook.free)
 		print_paragraph(
-			0, "",
+			document->out, 0, "",
 			"A program that calls bind() to port 0 before it has %s ports to choose from: those without "
 			"a connection to anybody.",
 			N(is->fresh));
@@ -69,14 +70,15 @@ static void print_ports(const struct explain_document *document)
 	const struct port_sysctls *range = &document->now->ports;
 	char local[VIEW_ENDPOINT_TEXT];
 
-	print_paragraph(LABEL, "Ports",
+	print_paragraph(document->out, LABEL, "Ports",
 			"%s in %u-%u, of which %s are usable: not reserved and not bound by anybody.",
 			N(range->last - range->first + 1), range->first, range->last, N(is->usable));
-	print_paragraph(LABEL, "", "%s have a connection to it, %s wait in TIME_WAIT, %s are free.",
-			N(is->outlook.used), N(is->outlook.waiting), N(is->outlook.free));
+	print_paragraph(document->out, LABEL, "",
+			"%s have a connection to it, %s wait in TIME_WAIT, %s are free.", N(is->outlook.used),
+			N(is->outlook.waiting), N(is->outlook.free));
 	if (is->elsewhere)
 		print_paragraph(
-			LABEL, "",
+			document->out, LABEL, "",
 			"%s more connections to it leave from other local addresses than %s, each of which has "
 			"ports of its own (--from).",
 			N(is->elsewhere), view_address_text(&is->pair.local, local));
@@ -94,7 +96,7 @@ static void print_states(const struct explain_document *document)
 			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s %s",
 						 used ? ", " : "", view_state_name(state), N(count));
 	}
-	print_paragraph(LABEL, "States", "%s", used ? text : "no connection");
+	print_paragraph(document->out, LABEL, "States", "%s", used ? text : "no connection");
 }
 
 const char *explain_holder_text(const struct view_process *process, char *text, size_t size)
@@ -117,11 +119,11 @@ static void print_processes(const struct explain_document *document)
 	char holder[128];
 
 	for (size_t i = 0; i < document->processes && i < MOST_SHOWN; i++)
-		print_paragraph(LABEL, i ? "" : "Processes", "%s: %s",
+		print_paragraph(document->out, LABEL, i ? "" : "Processes", "%s: %s",
 				explain_holder_text(&document->process[i], holder, sizeof(holder)),
 				N(document->process[i].sockets));
 	if (document->processes > MOST_SHOWN)
-		print_paragraph(LABEL, "", "and %zu more", document->processes - MOST_SHOWN);
+		print_paragraph(document->out, LABEL, "", "and %zu more", document->processes - MOST_SHOWN);
 }
 
 /* Ports that have waited for 10 * decade seconds and up to ten more. */
@@ -148,8 +150,9 @@ static void print_ages(const struct explain_document *document)
 		uint32_t count = waited(&is->ages, decade);
 		int bars = (int)(((uint64_t)count * BARS + most - 1) / most);
 
-		printf("%-*s%2u-%u s %8s%s%.*s\n", LABEL, decade ? "" : "TIME_WAIT", decade * 10,
-		       decade * 10 + 10, N(count), bars ? " " : "", bars, "##############################");
+		fprintf(document->out, "%-*s%2u-%u s %8s%s%.*s\n", LABEL, decade ? "" : "TIME_WAIT",
+			decade * 10, decade * 10 + 10, N(count), bars ? " " : "", bars,
+			"##############################");
 	}
 }
 
@@ -160,13 +163,13 @@ static void print_closing(const struct explain_document *document)
 
 	if (is->state[TCP_TIME_WAIT])
 		print_paragraph(
-			LABEL, "Closing",
+			document->out, LABEL, "Closing",
 			"This host closes first, on average %s times a second; that is why TIME_WAIT is here, "
 			"where it keeps a port for 60 s, and not at the peer.",
 			view_rate_text(is->waiting_per_s, rate));
 	if (is->state[TCP_CLOSE_WAIT])
 		print_paragraph(
-			LABEL, is->state[TCP_TIME_WAIT] ? "" : "Closing",
+			document->out, LABEL, is->state[TCP_TIME_WAIT] ? "" : "Closing",
 			"The peer has closed %s connections that programs here keep open (CLOSE-WAIT).",
 			N(is->state[TCP_CLOSE_WAIT]));
 }
@@ -185,7 +188,7 @@ static void print_timestamps(const struct explain_document *document)
 		       "TIME_WAIT for tcp_tw_reuse_delay.";
 	else if (is->timestamps == VIEW_TIMESTAMPS_ON)
 		text = "Both ends use them, but tcp_tw_reuse does not let connect() take over what is in TIME_WAIT.";
-	print_paragraph(LABEL, "Timestamps", "%s", text);
+	print_paragraph(document->out, LABEL, "Timestamps", "%s", text);
 }
 
 static void print_outlook(const struct explain_document *document)
@@ -194,15 +197,16 @@ static void print_outlook(const struct explain_document *document)
 	char rate[VIEW_NUMBER_TEXT], left[VIEW_NUMBER_TEXT];
 
 	if (outlook->taken_per_s > 0 && outlook->seconds_left < 1e9)
-		print_paragraph(LABEL, "Outlook",
+		print_paragraph(document->out, LABEL, "Outlook",
 				"%s ports a second are taken; if it goes on, none is left in %s.",
 				view_rate_text(outlook->taken_per_s, rate),
 				view_duration_text(outlook->seconds_left, left));
 	else if (outlook->taken_per_s > 0)
-		print_paragraph(LABEL, "Outlook", "%s ports a second are taken, and as many come back.",
+		print_paragraph(document->out, LABEL, "Outlook",
+				"%s ports a second are taken, and as many come back.",
 				view_rate_text(outlook->taken_per_s, rate));
 	else if (outlook->taken_per_s == 0)
-		print_paragraph(LABEL, "Outlook", "No port was taken while this looked.");
+		print_paragraph(document->out, LABEL, "Outlook", "No port was taken while this looked.");
 }
 
 static void print_advice(const struct explain_document *document, const struct view_advice *advice,
@@ -215,27 +219,27 @@ static void print_advice(const struct explain_document *document, const struct v
 	switch (advice->id) {
 	case VIEW_CLOSE_WHEN_PEER_DID:
 		print_paragraph(
-			4, label,
+			document->out, 4, label,
 			"Close what the peer has closed: %s connections in CLOSE-WAIT hold a port until their "
 			"program closes them.",
 			gain);
 		break;
 	case VIEW_KEEP_CONNECTIONS:
 		print_paragraph(
-			4, label,
+			document->out, 4, label,
 			"Keep connections open and use them again (keep-alive, a pool): each one that is not closed "
 			"leaves no port in TIME_WAIT, where %s are now.",
 			gain);
 		break;
 	case VIEW_PEER_CLOSES:
 		print_paragraph(
-			4, label,
+			document->out, 4, label,
 			"Let the peer close first, where the protocol allows it: TIME_WAIT is then the peer's, and "
 			"takes no port on this side.");
 		break;
 	case VIEW_BERTH_RUN:
 		print_paragraph(
-			4, label,
+			document->out, 4, label,
 			"Start the program with 'berth run': the port is chosen when the destination is known, "
 			"without a search%s%s%s.",
 			advice->gain ? ", and " : "", advice->gain ? gain : "",
@@ -243,38 +247,38 @@ static void print_advice(const struct explain_document *document, const struct v
 		break;
 	case VIEW_MORE_DESTINATIONS:
 		print_paragraph(
-			4, label,
+			document->out, 4, label,
 			"Spread over more addresses or ports of the peer: each has all %s ports again.",
 			gain);
 		break;
 	case VIEW_MORE_LOCALS:
-		print_paragraph(4, label, "Connect from more local addresses: each has all %s ports again.",
-				gain);
+		print_paragraph(document->out, 4, label,
+				"Connect from more local addresses: each has all %s ports again.", gain);
 		break;
 	case VIEW_WIDER_RANGE:
 		view_wider_range(document->now, &listening);
 		print_paragraph(
-			4, label,
+			document->out, 4, label,
 			"Widen the range: net.ipv4.ip_local_port_range=\"1024 65535\" adds %s ports. Put the ports of "
 			"servers into ip_local_reserved_ports first; %s are listened on there now.",
 			gain, N(listening));
 		break;
 	case VIEW_FEWER_RESERVED:
 		print_paragraph(
-			4, label,
+			document->out, 4, label,
 			"Reserve fewer ports: %s of the range are in ip_local_reserved_ports and nobody is "
 			"on them.",
 			gain);
 		break;
 	case VIEW_TIMESTAMPS:
 		print_paragraph(
-			4, label,
+			document->out, 4, label,
 			"Turn timestamps on, net.ipv4.tcp_timestamps=1: without them no port in TIME_WAIT can be used "
 			"before its minute is over.");
 		break;
 	case VIEW_TW_REUSE:
 		print_paragraph(
-			4, label,
+			document->out, 4, label,
 			"Set net.ipv4.tcp_tw_reuse=1: connect() takes over what has been in TIME_WAIT for %u ms, now "
 			"up to %s ports. Timestamps keep old segments out (RFC 6191)%s; some firewalls and NATs drop a "
 			"connection that follows so soon.",
@@ -283,7 +287,7 @@ static void print_advice(const struct explain_document *document, const struct v
 		break;
 	case VIEW_SHORTER_WAIT:
 		print_paragraph(
-			4, label,
+			document->out, 4, label,
 			"Last: end TIME_WAIT before its 60 s are over. This gives %s ports back and gives up what "
 			"TIME_WAIT is for: a late segment of the old connection can be taken for one of the new.",
 			gain);
@@ -298,12 +302,12 @@ void explain_print(const struct explain_document *document)
 	const struct destination *to = document->destination;
 	char remote[VIEW_ENDPOINT_TEXT], local[VIEW_ENDPOINT_TEXT], label[16];
 
-	print_paragraph(0, "", "%s from %s%s%s", view_endpoint_text(&to->pair.remote, remote),
+	print_paragraph(document->out, 0, "", "%s from %s%s%s", view_endpoint_text(&to->pair.remote, remote),
 			view_address_text(&to->pair.local, local),
 			to->addresses > 1 ? ", the first address of " : "",
 			to->addresses > 1 ? document->asked : "");
 	print_verdict(document);
-	putchar('\n');
+	fputc('\n', document->out);
 	print_ports(document);
 	print_states(document);
 	print_processes(document);
@@ -312,14 +316,14 @@ void explain_print(const struct explain_document *document)
 	print_timestamps(document);
 	print_outlook(document);
 	if (document->advices)
-		printf("\nWhat would help, the safest first:\n");
+		fprintf(document->out, "\nWhat would help, the safest first:\n");
 	for (size_t i = 0; i < document->advices; i++) {
 		snprintf(label, sizeof(label), "%2zu. ", i + 1);
 		print_advice(document, &document->advice[i], label);
 	}
 	if (document->advices && document->explanation->outlook.waiting)
 		print_paragraph(
-			0, "",
+			document->out, 0, "",
 			"Does not help: tcp_fin_timeout, which is about FIN-WAIT-2; a lower tcp_max_tw_buckets, which "
 			"takes TIME_WAIT from the newest connections; SO_LINGER with 0, which loses data.");
 }

@@ -6,6 +6,7 @@
 #define BERTH_CLI_EXPLAIN_TEXT_H
 
 #include <jansson.h>
+#include <stdio.h>
 
 #include "cli/destination.h"
 #include "view/explanation.h"
@@ -13,6 +14,7 @@
 
 /* All that is known of one destination; borrows what it points to. */
 struct explain_document {
+	FILE *out;	   /* where explain_print() writes */
 	const char *asked; /* as it was typed */
 	const struct destination *destination;
 	const struct view_snapshot *now;

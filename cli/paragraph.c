@@ -2,7 +2,6 @@
 #include "cli/paragraph.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 /* The length of the line that text begins with: as many words as fit. */
@@ -19,7 +18,7 @@ static int line_of(const char *text, int room)
 	return end;
 }
 
-void print_paragraph(int indent, const char *label, const char *format, ...)
+void print_paragraph(FILE *out, int indent, const char *label, const char *format, ...)
 {
 	char text[1024];
 	const char *rest = text;
@@ -31,7 +30,7 @@ void print_paragraph(int indent, const char *label, const char *format, ...)
 	do {
 		int length = line_of(rest, PARAGRAPH_WIDTH - indent);
 
-		printf("%-*s%.*s\n", indent, label, length, rest);
+		fprintf(out, "%-*s%.*s\n", indent, label, length, rest);
 		label = "";
 		rest += length;
 		rest += strspn(rest, " ");
