@@ -103,9 +103,11 @@ static int explain(const char *asked, const struct destination *destination,
 {
 	struct view_explanation explanation;
 	struct view_process *process = NULL;
-	struct explain_document document = {
-		.asked = asked, .destination = destination, .now = &looks->now, .explanation = &explanation
-	};
+	struct explain_document document = { .out = stdout,
+					     .asked = asked,
+					     .destination = destination,
+					     .now = &looks->now,
+					     .explanation = &explanation };
 	int error = view_explain(&looks->now, looks_before(looks), &destination->pair, &explanation);
 
 	if (!error)

@@ -18,15 +18,19 @@ static void wait_s(double seconds)
 
 int looks_take(struct looks *looks, enum view_scope scope, double seconds)
 {
-	int error = 0;
+	int error = view_look(&looks->now, scope);
 
-	looks->are_two = seconds > 0;
-	if (looks->are_two) {
-		error = view_look(&looks->before, scope);
-		if (!error)
-			wait_s(seconds);
-	}
-	return error ? error : view_look(&looks->now, scope);
+	return error || seconds == 0 ? error : looks_again(looks, scope, seconds);
+}
+
+int looks_again(struct looks *looks, enum view_scope scope, double seconds)
+{
+	view_free(&looks->before);
+	looks->before = looks->now;
+	looks->now = (struct view_snapshot){ 0 };
+	looks->are_two = true;
+	wait_s(seconds);
+	return view_look(&looks->now, scope);
 }
 
 void looks_free(struct looks *looks)

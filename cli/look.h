@@ -21,6 +21,9 @@ struct looks {
 int looks_take(struct looks *looks, enum view_scope scope, double seconds);
 void looks_free(struct looks *looks);
 
+/* Waits and looks once more; what was `now` is `before`. 0 or negative errno. */
+int looks_again(struct looks *looks, enum view_scope scope, double seconds);
+
 /* The earlier one, or NULL. */
 static inline const struct view_snapshot *looks_before(const struct looks *looks)
 {

@@ -12,6 +12,7 @@ static const struct command commands[] = {
 	{ "map", "[OPTION...] [ADDRESS:PORT]", "the 65,536 ports as a picture", command_map },
 	{ "run", "[OPTION...] [--] PROGRAM [ARGUMENT...]", "run a program with smart ports", command_run },
 	{ "status", "[OPTION...]", "the port space on one screen", command_status },
+	{ "top", "[OPTION...]", "the destinations with the fewest ports left, live", command_top },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -3,6 +3,7 @@
 
 import os
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from conftest import BERTH, SINK_PORT, wait_for
@@ -50,6 +51,12 @@ def limit(net, first, last):
     net.sysctl("ipv4.ip_local_port_range", f"{first} {last}")
 
 
+def shorten_reuse_delay(net):
+    """Where the kernel lets one (6.14): its second is long for a test."""
+    if Path("/proc/sys/net/ipv4/tcp_tw_reuse_delay").exists():
+        net.sysctl("ipv4.tcp_tw_reuse_delay", "10")
+
+
 def explain(net, *arguments):
     return report(net, "explain", ONCE, HERE, *arguments)
 
@@ -81,12 +88,13 @@ def test_connections(world, taken, verdict):
     ],
 )
 def test_time_wait(world, settings, verdict):
-    """All ports are in TIME_WAIT, for longer than tcp_tw_reuse_delay."""
+    """All ports are in TIME_WAIT."""
     limit(world, 40000, 40019)
+    shorten_reuse_delay(world)
     for name, value in settings.items():
         world.sysctl(f"ipv4.{name}", value)
     make(world, ("127.0.0.1", SINK_PORT, 20, "close"))
-    wait_for(lambda: sum(explain(world)["waited_s"][1:]) == 20, "a second in TIME_WAIT")
+    wait_for(lambda: explain(world)["verdict"] == verdict, "tcp_tw_reuse_delay")
     one = agrees(world, verdict)
     assert (one["used"], one["waiting"], sum(one["waited_s"])) == (0, 20, 20)
     assert one["closed_here_per_s"] == 2
@@ -177,11 +185,12 @@ def test_advice_goes_from_safe_to_unsafe(world):
 def test_advice_keeps_its_promise(world):
     """What it says of tcp_tw_reuse holds when it is done."""
     limit(world, 40000, 40019)
+    shorten_reuse_delay(world)
     world.sysctl("ipv4.tcp_tw_reuse", "0")
     make(world, ("127.0.0.1", SINK_PORT, 20, "close"))
     assert "tw-reuse" in [one["id"] for one in agrees(world, "exhausted")["advice"]]
     world.sysctl("ipv4.tcp_tw_reuse", "1")
-    wait_for(lambda: sum(explain(world)["waited_s"][1:]) == 20, "a second in TIME_WAIT")
+    wait_for(lambda: explain(world)["verdict"] == "take-over", "tcp_tw_reuse_delay")
     agrees(world, "take-over")
 
 

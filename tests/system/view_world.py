@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from collections import Counter, namedtuple
 
-from conftest import BERTH
+from conftest import BERTH, wait_for
 
 PYTHON = "/usr/bin/python3"
 
@@ -53,8 +53,12 @@ def start(net, script, *arguments, **kwargs):
 
 
 def make(net, *loads, **kwargs):
-    """Connections: each load is (address, port, count, what)."""
-    return start(net, MAKE, json.dumps(loads), **kwargs)
+    """Connections: each load is (address, port, count, what). What was closed is in TIME_WAIT on return."""
+    process = start(net, MAKE, json.dumps(loads), **kwargs)
+    closed = {(f"[{address}]" if ":" in address else address) + f":{port}" for address, port, _, what in loads if what == "close"}
+    leaving = ("FIN-WAIT-1", "FIN-WAIT-2", "CLOSING")
+    wait_for(lambda: not any(one.peer in closed and one.state in leaving for one in ss(net)), "the peer to close")
+    return process
 
 
 def ss(net):

@@ -113,12 +113,12 @@ static void a_new_destination_had_nothing(void **state)
 static double model(double free_ports, const struct view_ages *ages, double taken, double waiting)
 {
 	for (unsigned step = 0; step < 1000000; step++) {
-		double s = step / 1000.0;
+		unsigned s = step / 1000;
 
 		free_ports -= taken / 1000;
-		free_ports += (s < VIEW_AGES ? ages->left[(unsigned)s] : waiting) / 1000;
+		free_ports += (s < VIEW_AGES ? ages->left[s] : waiting) / 1000;
 		if (free_ports <= 0)
-			return s;
+			return step / 1000.0;
 	}
 	return INFINITY;
 }
@@ -165,17 +165,16 @@ static void take_over_is_where_the_settings_say(void **state)
 {
 	static const struct {
 		uint32_t local, remote;
-		bool timestamps;
 		enum tw_reuse reuse;
-		bool takes_over;
+		bool timestamps, takes_over;
 	} rows[] = {
-		{ 0x7f000001, 0x7f000001, true, TW_REUSE_LOOPBACK, true },
-		{ 0x7f000009, 0x7f000001, true, TW_REUSE_LOOPBACK, true },
-		{ 0x0a000001, 0x0a000001, true, TW_REUSE_LOOPBACK, false },
-		{ 0x0a000001, 0x0a000002, true, TW_REUSE_ALWAYS, true },
-		{ 0x0a000001, 0x0a000002, false, TW_REUSE_ALWAYS, false },
-		{ 0x7f000001, 0x7f000001, false, TW_REUSE_LOOPBACK, false },
-		{ 0x7f000001, 0x7f000001, true, TW_REUSE_NEVER, false },
+		{ 0x7f000001, 0x7f000001, TW_REUSE_LOOPBACK, true, true },
+		{ 0x7f000009, 0x7f000001, TW_REUSE_LOOPBACK, true, true },
+		{ 0x0a000001, 0x0a000001, TW_REUSE_LOOPBACK, true, false },
+		{ 0x0a000001, 0x0a000002, TW_REUSE_ALWAYS, true, true },
+		{ 0x0a000001, 0x0a000002, TW_REUSE_ALWAYS, false, false },
+		{ 0x7f000001, 0x7f000001, TW_REUSE_LOOPBACK, false, false },
+		{ 0x7f000001, 0x7f000001, TW_REUSE_NEVER, true, false },
 	};
 	struct view_snapshot *now = world_make(0);
 	struct view_pair v6 = { { { [15] = 1 } }, { { { [15] = 1 } }, 80 } };
