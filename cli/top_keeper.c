@@ -15,6 +15,9 @@
 
 #include "cli/command.h"
 
+/* Added to the exit status of a screen that has put the terminal right itself. */
+#define ENDED_WELL 64
+
 static const int passed_on[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
 
 #define PASSED_ON (sizeof(passed_on) / sizeof(passed_on[0]))
@@ -59,7 +62,7 @@ static int run_screen(pid_t keeper, int (*screen)(const void *context), const vo
 		handle(passed_on[i], SIG_DFL);
 	handle(SIGTSTP, SIG_DFL);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	return getppid() == keeper ? screen(context) : EXIT_FAILED;
+	return getppid() == keeper ? ENDED_WELL + screen(context) : EXIT_FAILED;
 }
 
 /* Waits for its end, stopping when it stops. Its status as of waitpid(). */
@@ -85,6 +88,7 @@ int top_keep(int (*screen)(const void *context), const void *context)
 	struct termios modes;
 	pid_t keeper = getpid(), pid;
 	int error, status;
+	bool ended_well;
 
 	if (!isatty(STDIN_FILENO) || tcgetattr(STDOUT_FILENO, &modes) < 0)
 		return failure("top", "needs a terminal; --json prints lines without one");
@@ -103,7 +107,8 @@ int top_keep(int (*screen)(const void *context), const void *context)
 		kill(pid, asked_to_end);
 	status = wait_for_end(pid);
 	screen_pid = 0;
-	if (WIFSIGNALED(status))
+	ended_well = WIFEXITED(status) && WEXITSTATUS(status) >= ENDED_WELL;
+	if (!ended_well)
 		restore(&modes);
 	if (asked_to_end) {
 		handle(asked_to_end, SIG_DFL);
@@ -112,5 +117,5 @@ int top_keep(int (*screen)(const void *context), const void *context)
 	if (WIFSIGNALED(status))
 		return failure("top", "ended by signal %d (%s)", WTERMSIG(status),
 			       strsignal(WTERMSIG(status)));
-	return WEXITSTATUS(status);
+	return ended_well ? WEXITSTATUS(status) - ENDED_WELL : EXIT_FAILED;
 }

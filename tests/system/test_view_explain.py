@@ -90,10 +90,10 @@ def test_connections(world, taken, verdict):
 def test_time_wait(world, settings, verdict):
     """All ports are in TIME_WAIT."""
     limit(world, 40000, 40019)
-    shorten_reuse_delay(world)
     for name, value in settings.items():
         world.sysctl(f"ipv4.{name}", value)
     make(world, ("127.0.0.1", SINK_PORT, 20, "close"))
+    shorten_reuse_delay(world)
     wait_for(lambda: explain(world)["verdict"] == verdict, "tcp_tw_reuse_delay")
     one = agrees(world, verdict)
     assert (one["used"], one["waiting"], sum(one["waited_s"])) == (0, 20, 20)
@@ -185,11 +185,11 @@ def test_advice_goes_from_safe_to_unsafe(world):
 def test_advice_keeps_its_promise(world):
     """What it says of tcp_tw_reuse holds when it is done."""
     limit(world, 40000, 40019)
-    shorten_reuse_delay(world)
     world.sysctl("ipv4.tcp_tw_reuse", "0")
     make(world, ("127.0.0.1", SINK_PORT, 20, "close"))
     assert "tw-reuse" in [one["id"] for one in agrees(world, "exhausted")["advice"]]
     world.sysctl("ipv4.tcp_tw_reuse", "1")
+    shorten_reuse_delay(world)
     wait_for(lambda: explain(world)["verdict"] == "take-over", "tcp_tw_reuse_delay")
     agrees(world, "take-over")
 
