@@ -82,22 +82,22 @@ def test_warn(world, reuse, waiting_counts):
     assert berth(world, "status").returncode == 0
 
 
+# One connection after the other until its input ends.
 GROWS = r"""
-import socket, time
-kept = []
+import select, socket, sys
+kept = [socket.create_connection(("127.0.0.1", 7001))]
 print("ready", flush=True)
-for i in range(400):
+while len(kept) < 490 and not select.select([sys.stdin], [], [], 0.01)[0]:
     kept.append(socket.create_connection(("127.0.0.1", 7001)))
-    time.sleep(0.01)
-import sys
 sys.stdin.read()
 """
 
 
 def test_growth_shows_in_two_looks(world):
     """Connections that stay open have no age: only a second look sees them grow."""
-    start(world, GROWS)
+    grows = start(world, GROWS)
     once, twice = report(world, "status"), report(world, "status", "--interval=0.3")
+    grows.stdin.close()
     assert once["destinations"][0]["taken_per_s"] is None and once["destinations"][0]["exhausts"] is None
     assert twice["destinations"][0]["taken_per_s"] > 0 and twice["destinations"][0]["exhausts"] is True
     assert twice["destinations"][0]["seconds_left"] > 0

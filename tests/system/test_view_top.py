@@ -201,12 +201,13 @@ def test_terminal_is_restored(terminal, whom, number, status):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_terminal_is_restored_without_the_keeper(terminal, number):
     """After SIGINT bash runs nothing more of its line; after SIGKILL it does so before the screen has ended."""
-    keeper, _ = terminal.start()
+    keeper, screen = terminal.start()
     if number == signal.SIGINT:
         terminal.keys("C-c")
     else:
         os.kill(keeper, number)
-    wait_for(lambda: "berth" not in descendants(terminal.pane).values(), "the end")
+    wait_for(lambda: not is_alive(keeper) and not is_alive(screen), "the end of both")
+    terminal.keys("Enter")  # bash may have written its prompt on the screen that is gone
     terminal.until(f"^{PROMPT}")
     assert terminal.ask("#{alternate_on} #{cursor_flag} #{keypad_flag}") == "0 1 0"
     assert terminal.run("stty -g") == terminal.modes
