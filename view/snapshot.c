@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 
 #include "host/clock.h"
-#include "host/socket_address.h"
 #include "host/socket_table.h"
 
 #define FIRST_ROWS 1024u
@@ -258,7 +257,7 @@ uint32_t view_fresh_ports(const struct view_snapshot *snapshot, const struct ber
 	for (uint32_t i = 0; i < snapshot->rows; i++) {
 		const struct view_pair *pair = &snapshot->destinations.pair[snapshot->row[i].destination];
 
-		if (berth_address_equal(&pair->local, local) || address_is_any(&pair->local))
+		if (berth_address_equal(&pair->local, local))
 			berth_port_set_remove(&ports, snapshot->row[i].port);
 	}
 	if (ret_ports)

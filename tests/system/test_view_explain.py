@@ -223,6 +223,19 @@ def test_timestamps(world):
     assert explain(world)["timestamps"] is False
 
 
+def test_a_peer_without_timestamps(world):
+    """They are on here, but the connections were made without: what waits cannot be taken over."""
+    limit(world, 40000, 40019)
+    world.sysctl("ipv4.tcp_timestamps", "0")
+    make(world, ("127.0.0.1", SINK_PORT, 5, "keep"), ("127.0.0.1", SINK_PORT, 15, "close"))
+    world.sysctl("ipv4.tcp_timestamps", "1")
+    shorten_reuse_delay(world)
+    one = agrees(world, "exhausted")
+    assert (one["timestamps"], one["takes_over"], one["blocked"]) == (False, False, 20)
+    assert "tw-reuse" not in [advice["id"] for advice in one["advice"]]
+    assert "The peer does not use them" in world.output([BERTH, "explain", ONCE, HERE])
+
+
 def test_names_services_and_brackets(world):
     make(world, ("::1", SINK_PORT, 4, "keep"), ("127.0.0.1", SINK_PORT, 6, "keep"))
     assert report(world, "explain", ONCE, f"[::1]:{SINK_PORT}")["used"] == 4

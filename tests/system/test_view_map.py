@@ -106,6 +106,7 @@ def read_svg(text):
         name = path.get("class")
         colours[name] = path.get("fill")
         for x, y, width in re.findall(r"M(\d+) (\d+)h(\d+)v1h-\3z", path.get("d")):
+            assert int(x) + int(width) <= 256
             for port in range(int(y) * 256 + int(x), int(y) * 256 + int(x) + int(width)):
                 assert port not in drawn
                 drawn[port] = name

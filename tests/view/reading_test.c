@@ -174,6 +174,28 @@ static void time_wait_is_no_matter_where_it_is_taken_over(void **state)
 	world_end(now);
 }
 
+static void take_over_waits_for_its_delay(void **state)
+{
+	static const struct {
+		uint32_t remaining_ms;
+		enum view_verdict verdict;
+	} rows[] = { { 59001, VIEW_EXHAUSTED }, { 59000, VIEW_TAKE_OVER } };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct view_snapshot *now = world_make(0);
+		struct view_pair pair = world_pair(80);
+		struct view_explanation explanation;
+
+		now->reuse.tw_reuse = TW_REUSE_ALWAYS;
+		for (unsigned port = 0; port < WORLD_PORTS; port++)
+			world_add(now, 80, WORLD_FIRST + port, TCP_TIME_WAIT, rows[i].remaining_ms);
+		assert_int_equal(view_explain(now, NULL, &pair, &explanation), 0);
+		assert_int_equal(explanation.verdict, rows[i].verdict);
+		world_end(now);
+	}
+}
+
 static void words(void **state)
 {
 	char text[VIEW_ENDPOINT_TEXT], number[VIEW_NUMBER_TEXT];
@@ -212,6 +234,7 @@ int main(void)
 		cmocka_unit_test(advice_is_in_order_of_safety),
 		cmocka_unit_test(tw_reuse_needs_timestamps),
 		cmocka_unit_test(time_wait_is_no_matter_where_it_is_taken_over),
+		cmocka_unit_test(take_over_waits_for_its_delay),
 		cmocka_unit_test(words),
 	};
 
