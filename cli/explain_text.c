@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <math.h>
 #include <netinet/tcp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -191,110 +192,86 @@ static void print_timestamps(const struct explain_document *document)
 	print_paragraph(document->out, LABEL, "Timestamps", "%s", text);
 }
 
+/* Seconds until the first port comes back from TIME_WAIT. There is one. */
+static unsigned first_back(const struct view_ages *ages)
+{
+	unsigned s = 0;
+
+	while (s < VIEW_AGES - 1 && ages->left[s] == 0)
+		s++;
+	return s + 1;
+}
+
 static void print_outlook(const struct explain_document *document)
 {
-	const struct view_outlook *outlook = &document->explanation->outlook;
-	char rate[VIEW_NUMBER_TEXT], left[VIEW_NUMBER_TEXT];
+	const struct view_explanation *is = document->explanation;
+	const struct view_outlook *outlook = &is->outlook;
+	char rate_text[VIEW_NUMBER_TEXT], left_text[VIEW_NUMBER_TEXT];
+	const char *rate = view_rate_text(outlook->taken_per_s, rate_text);
+	const char *left = view_duration_text(outlook->seconds_left, left_text);
+	const char *label = "Outlook";
 
-	if (outlook->taken_per_s > 0 && outlook->seconds_left < 1e9)
-		print_paragraph(document->out, LABEL, "Outlook",
-				"%s ports a second are taken; if it goes on, none is left in %s.",
-				view_rate_text(outlook->taken_per_s, rate),
-				view_duration_text(outlook->seconds_left, left));
+	if (outlook->taken_per_s == 0)
+		print_paragraph(document->out, LABEL, label, "No port was taken while this looked.");
+	else if (outlook->taken_per_s > 0 && outlook->seconds_left == 0)
+		print_paragraph(document->out, LABEL, label, "%s ports a second are taken.", rate);
+	else if (outlook->taken_per_s > 0 && isinf(outlook->seconds_left))
+		print_paragraph(document->out, LABEL, label,
+				"%s ports a second are taken, and as many come back.", rate);
 	else if (outlook->taken_per_s > 0)
-		print_paragraph(document->out, LABEL, "Outlook",
-				"%s ports a second are taken, and as many come back.",
-				view_rate_text(outlook->taken_per_s, rate));
-	else if (outlook->taken_per_s == 0)
-		print_paragraph(document->out, LABEL, "Outlook", "No port was taken while this looked.");
+		print_paragraph(document->out, LABEL, label,
+				"%s ports a second are taken; if it goes on, none is left in %s.", rate,
+				left);
+	if (!isnan(outlook->taken_per_s))
+		label = "";
+	if (outlook->waiting && !is->takes_over)
+		print_paragraph(document->out, LABEL, label, "The first in TIME_WAIT comes back within %u s.",
+				first_back(&is->ages));
 }
+
+/* What is said of each advice, with the ports that it brings between the two halves. */
+static const struct {
+	const char *before, *after;
+} sentences[VIEW_ADVICES] = {
+	[VIEW_CLOSE_WHEN_PEER_DID] = { "Close what the peer has closed: ",
+				       " connections in CLOSE-WAIT hold a port until their program closes them." },
+	[VIEW_KEEP_CONNECTIONS] = { "Keep connections open and use them again (keep-alive, a pool): each one that is "
+				    "not closed leaves no port in TIME_WAIT, where ",
+				    " are now." },
+	[VIEW_PEER_CLOSES] = { "Let the peer close first, where the protocol allows it: TIME_WAIT is then the peer's, "
+			       "and takes no port on this side, where ",
+			       " are now." },
+	[VIEW_BERTH_RUN] = { "Start the program with 'berth run': the port is chosen when the destination is known, "
+			     "without a search. Ports that it gains by this, if it calls bind() to port 0 first: ",
+			     "." },
+	[VIEW_MORE_DESTINATIONS] = { "Spread over more addresses or ports of the peer: each has all ",
+				     " ports again." },
+	[VIEW_MORE_LOCALS] = { "Connect from more local addresses: each has all ", " ports again." },
+	[VIEW_WIDER_RANGE] = { "Widen the range: net.ipv4.ip_local_port_range=\"1024 65535\" adds ",
+			       " ports. Put the ports of servers into ip_local_reserved_ports first; those listened "
+			       "on there now: " },
+	[VIEW_FEWER_RESERVED] = { "Reserve fewer ports: ",
+				  " of the range are in ip_local_reserved_ports and nobody is on them." },
+	[VIEW_TIMESTAMPS] = { "Turn timestamps on, net.ipv4.tcp_timestamps=1: without them none of the ",
+			      " ports in TIME_WAIT can be used before its minute is over." },
+	[VIEW_TW_REUSE] = { "Set net.ipv4.tcp_tw_reuse=1: connect() takes over what has been in TIME_WAIT for "
+			    "tcp_tw_reuse_delay, now up to ",
+			    " ports. Timestamps, which both ends must use, keep old segments out (RFC 6191); some "
+			    "firewalls and NATs drop a connection that follows so soon." },
+	[VIEW_SHORTER_WAIT] = { "Last: end TIME_WAIT before its 60 s are over. This gives ",
+				" ports back and gives up what TIME_WAIT is for: a late segment of the old connection "
+				"can be taken for one of the new." },
+};
 
 static void print_advice(const struct explain_document *document, const struct view_advice *advice,
 			 const char *label)
 {
-	const struct view_explanation *is = document->explanation;
-	const char *gain = N(advice->gain);
 	uint32_t listening;
+	bool is_wider = advice->id == VIEW_WIDER_RANGE;
 
-	switch (advice->id) {
-	case VIEW_CLOSE_WHEN_PEER_DID:
-		print_paragraph(
-			document->out, 4, label,
-			"Close what the peer has closed: %s connections in CLOSE-WAIT hold a port until their "
-			"program closes them.",
-			gain);
-		break;
-	case VIEW_KEEP_CONNECTIONS:
-		print_paragraph(
-			document->out, 4, label,
-			"Keep connections open and use them again (keep-alive, a pool): each one that is not closed "
-			"leaves no port in TIME_WAIT, where %s are now.",
-			gain);
-		break;
-	case VIEW_PEER_CLOSES:
-		print_paragraph(
-			document->out, 4, label,
-			"Let the peer close first, where the protocol allows it: TIME_WAIT is then the peer's, and "
-			"takes no port on this side.");
-		break;
-	case VIEW_BERTH_RUN:
-		print_paragraph(
-			document->out, 4, label,
-			"Start the program with 'berth run': the port is chosen when the destination is known, "
-			"without a search%s%s%s.",
-			advice->gain ? ", and " : "", advice->gain ? gain : "",
-			advice->gain ? " ports are there that bind() to port 0 does not get" : "");
-		break;
-	case VIEW_MORE_DESTINATIONS:
-		print_paragraph(
-			document->out, 4, label,
-			"Spread over more addresses or ports of the peer: each has all %s ports again.",
-			gain);
-		break;
-	case VIEW_MORE_LOCALS:
-		print_paragraph(document->out, 4, label,
-				"Connect from more local addresses: each has all %s ports again.", gain);
-		break;
-	case VIEW_WIDER_RANGE:
-		view_wider_range(document->now, &listening);
-		print_paragraph(
-			document->out, 4, label,
-			"Widen the range: net.ipv4.ip_local_port_range=\"1024 65535\" adds %s ports. Put the ports of "
-			"servers into ip_local_reserved_ports first; %s are listened on there now.",
-			gain, N(listening));
-		break;
-	case VIEW_FEWER_RESERVED:
-		print_paragraph(
-			document->out, 4, label,
-			"Reserve fewer ports: %s of the range are in ip_local_reserved_ports and nobody is "
-			"on them.",
-			gain);
-		break;
-	case VIEW_TIMESTAMPS:
-		print_paragraph(
-			document->out, 4, label,
-			"Turn timestamps on, net.ipv4.tcp_timestamps=1: without them no port in TIME_WAIT can be used "
-			"before its minute is over.");
-		break;
-	case VIEW_TW_REUSE:
-		print_paragraph(
-			document->out, 4, label,
-			"Set net.ipv4.tcp_tw_reuse=1: connect() takes over what has been in TIME_WAIT for %u ms, now "
-			"up to %s ports. Timestamps keep old segments out (RFC 6191)%s; some firewalls and NATs drop a "
-			"connection that follows so soon.",
-			document->now->reuse.reuse_delay_ms, gain,
-			is->timestamps == VIEW_TIMESTAMPS_ON ? "" : ", if the peer uses them");
-		break;
-	case VIEW_SHORTER_WAIT:
-		print_paragraph(
-			document->out, 4, label,
-			"Last: end TIME_WAIT before its 60 s are over. This gives %s ports back and gives up what "
-			"TIME_WAIT is for: a late segment of the old connection can be taken for one of the new.",
-			gain);
-		break;
-	case VIEW_ADVICES:
-		break;
-	}
+	view_wider_range(document->now, &listening);
+	print_paragraph(document->out, 4, label, "%s%s%s%s%s", sentences[advice->id].before, N(advice->gain),
+			sentences[advice->id].after, is_wider ? N(listening) : "", is_wider ? "." : "");
 }
 
 void explain_print(const struct explain_document *document)

@@ -82,6 +82,7 @@ static void print_line(const struct map_picture *picture, unsigned line, unsigne
 	puts(colour ? "\033[0m" : "");
 }
 
+/* Entries side by side, as many as fit. */
 static void print_legend(const struct map_picture *picture, bool colour, unsigned columns)
 {
 	uint32_t count[VIEW_PORT_USES];
@@ -90,23 +91,21 @@ static void print_legend(const struct map_picture *picture, bool colour, unsigne
 	view_port_map_count(picture->map, count);
 	for (unsigned use = 0; use < VIEW_PORT_USES; use++) {
 		const struct map_colour *entry = &map_palette[use];
-		char number[VIEW_NUMBER_TEXT];
+		char number[VIEW_NUMBER_TEXT], text[64];
 		unsigned width;
 
 		if (!count[use])
 			continue;
-		view_number_text(count[use], number);
-		width = (unsigned)(strlen(entry->legend) + strlen(number)) + (colour ? 5 : 6);
-		if (at && at + width > columns) {
-			putchar('\n');
-			at = 0;
-		}
+		snprintf(text, sizeof(text), "%s %s", entry->legend, view_number_text(count[use], number));
+		width = (unsigned)strlen(text) + (colour ? 3 : 4);
+		if (at)
+			fputs(at + 2 + width > columns ? "\n" : "  ", stdout);
+		at = at && at + 2 + width <= columns ? at + 2 + width : width;
 		if (colour)
-			printf("\033[48;2;%u;%u;%um  \033[0m", entry->red, entry->green, entry->blue);
+			printf("\033[48;2;%u;%u;%um  \033[0m %s", entry->red, entry->green, entry->blue,
+			       text);
 		else
-			printf("'%c'", entry->letter);
-		printf(" %s %s  ", entry->legend, number);
-		at += width;
+			printf("'%c' %s", entry->letter, text);
 	}
 	puts(colour ? "" : "\n':' mostly free");
 }

@@ -15,6 +15,7 @@
 
 #define FULLEST	    10u
 #define NAME_WIDTH  32
+#define LINE_WIDTH  80
 #define EXIT_WARNED 3
 
 static const char help[] =
@@ -112,27 +113,32 @@ static void print_head(const struct port_report *report)
 	printf("Settings  tcp_timestamps %s, tcp_tw_reuse %d, ip_autobind_reuse %d\n",
 	       ports->timestamps ? "on" : "off", (int)now->reuse.tw_reuse, now->reuse.autobind_reuse);
 	for (unsigned i = 0; i < report->addresses; i++)
-		printf("%s%s has %s ports that nobody is on, for bind() to port 0\n",
-		       i ? "          " : "Addresses ",
+		printf("%s%s: %s ports that nobody is on\n", i ? "          " : "bind(0)   ",
 		       view_address_text(&report->address[i].address, address),
 		       view_number_text(report->address[i].fresh, a));
+}
+
+/* The name, padded to its column; one that is too long has a line, or two, for itself. */
+static void print_name(const struct view_pair *pair)
+{
+	char remote[VIEW_ENDPOINT_TEXT], local[VIEW_ENDPOINT_TEXT];
+	int length = (int)(strlen(view_endpoint_text(&pair->remote, remote)) + strlen(" from ") +
+			   strlen(view_address_text(&pair->local, local)));
+
+	printf("%s%s from %s", remote, length >= LINE_WIDTH ? "\n " : "", local);
+	printf("%s%*s", length >= NAME_WIDTH ? "\n" : "",
+	       length >= NAME_WIDTH ? NAME_WIDTH : NAME_WIDTH - length, "");
 }
 
 static void print_destination(const struct report_destination *destination)
 {
 	const struct view_outlook *outlook = &destination->outlook;
-	char remote[VIEW_ENDPOINT_TEXT], local[VIEW_ENDPOINT_TEXT], name[2 * VIEW_ENDPOINT_TEXT + 8];
 	char text[5][VIEW_NUMBER_TEXT];
-	int length = snprintf(name, sizeof(name), "%s from %s",
-			      view_endpoint_text(&destination->pair.remote, remote),
-			      view_address_text(&destination->pair.local, local));
 
-	/* A name that is too long has a line for itself. */
-	printf("%-*s%s", NAME_WIDTH, name, length >= NAME_WIDTH ? "\n" : "");
-	printf("%*s%8s%8s%8s%5u%%%8s%10s\n", length >= NAME_WIDTH ? NAME_WIDTH : 0, "",
-	       view_number_text(outlook->used, text[0]), view_number_text(outlook->waiting, text[1]),
-	       view_number_text(outlook->free, text[2]), destination->full_percent,
-	       view_rate_text(outlook->taken_per_s, text[3]),
+	print_name(&destination->pair);
+	printf("%8s%8s%8s%5u%%%8s%10s\n", view_number_text(outlook->used, text[0]),
+	       view_number_text(outlook->waiting, text[1]), view_number_text(outlook->free, text[2]),
+	       destination->full_percent, view_rate_text(outlook->taken_per_s, text[3]),
 	       view_duration_text(outlook->seconds_left, text[4]));
 }
 

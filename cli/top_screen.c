@@ -88,7 +88,7 @@ static void draw_totals(const struct top_model *model)
 		 view_number_text(now->totals.in_use, b), view_number_text(now->totals.time_wait, c),
 		 view_number_text(now->reuse.max_tw_buckets, d));
 	if (model->report.addresses)
-		put_line(2, "%s has %s ports that nobody is on, for bind() to port 0",
+		put_line(2, "bind() to port 0 on %s: %s ports that nobody is on",
 			 view_address_text(&model->report.address[0].address, local),
 			 view_number_text(model->report.address[0].fresh, a));
 }

@@ -107,6 +107,7 @@ static bool would_help(const struct view_snapshot *now, const struct view_explan
 		*ret_gain = reserved_for_nobody(now);
 		return *ret_gain > 0;
 	case VIEW_TIMESTAMPS:
+		*ret_gain = outlook->waiting;
 		return waits && !now->ports.timestamps;
 	case VIEW_TW_REUSE:
 		*ret_gain = outlook->waiting;

@@ -72,7 +72,7 @@ enum view_risk {
 struct view_advice {
 	enum view_advice_id id;
 	enum view_risk risk;
-	uint32_t gain; /* ports towards this destination, at most; 0: it is no matter of ports */
+	uint32_t gain; /* ports towards this destination, at most */
 };
 
 /* Writes what would help, safest first, and returns how many: none where nothing is short. now is the look that was

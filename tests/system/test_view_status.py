@@ -52,6 +52,16 @@ def test_text_says_the_same_on_80_columns(world):
     assert f"\n[::1]:{SINK_PORT} from ::1 " in text
 
 
+def test_long_addresses_stay_on_80_columns(world):
+    long = "2001:db8:1111:2222:3333:4444:5555:6666"
+    world.output(["ip", "addr", "add", f"{long}/128", "dev", "lo", "nodad"])
+    make(world, (long, SINK_PORT, 3, "keep"))
+    text = world.output([BERTH, "status"])
+    assert max(map(len, text.splitlines())) <= 80
+    assert re.search(rf"^\[{long}\]:{SINK_PORT}\n  from {long}\n +3 +0 +497 ", text, re.M)
+    assert f"{long}: 497 ports that nobody is on" in text
+
+
 def test_fullest_ten_come_first(world):
     sink = world.sink(12, first=8001)
     make(world, *[("127.0.0.1", 8001 + i, i + 1, "keep") for i in range(12)])
