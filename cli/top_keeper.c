@@ -94,6 +94,8 @@ int top_keep(int (*screen)(const void *context), const void *context)
 		return failure("top", "needs a terminal; --json prints lines without one");
 	if (setupterm(NULL, STDOUT_FILENO, &error) != OK)
 		return failure("top", "the terminal that TERM names is not known");
+	if (!cursor_address)
+		return failure("top", "the terminal that TERM names cannot place the cursor");
 	for (size_t i = 0; i < PASSED_ON; i++)
 		handle(passed_on[i], pass_on);
 	handle(SIGTSTP, SIG_IGN);

@@ -47,11 +47,11 @@ static void select_shown(struct top_screen *screen, size_t place)
 /* After the order or the size has changed: the selected one stays, and stays in sight. */
 static void keep_selection(struct top_screen *screen)
 {
-	size_t place = screen->has_selected ? top_model_find(&screen->model, &screen->selected) : 0;
+	size_t place = screen->is_followed ? top_model_find(&screen->model, &screen->selected) : 0;
 
 	if (screen->page == TOP_DETAIL)
 		return;
-	if (screen->first >= screen->model.shown_count)
+	if (screen->first >= screen->model.shown_count || !screen->is_followed)
 		screen->first = 0;
 	select_shown(screen, place < screen->model.shown_count ? place : 0);
 }
@@ -133,6 +133,8 @@ static void go_back(struct top_screen *screen)
 /* Keys of the list. */
 static void use_list_key(struct top_screen *screen, int key)
 {
+	size_t place;
+
 	switch (key) {
 	case '\n':
 	case KEY_ENTER:
@@ -150,9 +152,11 @@ static void use_list_key(struct top_screen *screen, int key)
 		screen->is_typing = true;
 		return;
 	default:
-		if (screen->has_selected)
-			select_shown(screen,
-				     moved(top_model_find(&screen->model, &screen->selected), movement(key)));
+		if (!screen->has_selected || movement(key) == 0)
+			return;
+		place = moved(top_model_find(&screen->model, &screen->selected), movement(key));
+		screen->is_followed = place > 0;
+		select_shown(screen, place);
 	}
 }
 

@@ -25,8 +25,9 @@ struct top_screen {
 	struct top_model model;
 	enum top_page page;
 	bool is_paused, is_typing; /* a filter */
-	struct view_pair selected;
+	struct view_pair selected; /* where has_selected */
 	bool has_selected;
+	bool is_followed; /* the selected one is kept in sight wherever it goes; otherwise the first is selected */
 	size_t first; /* shown on the list's first line */
 	char *detail; /* text of TOP_DETAIL, one line each; NULL: none yet */
 	size_t detail_first;

@@ -265,10 +265,27 @@ def test_without_a_terminal(world):
     assert (done.returncode, done.stdout) == (1, "") and "needs a terminal" in done.stderr
 
 
-def test_unknown_terminal(terminal):
-    terminal.keys(f"clear; TERM=no-such {BERTH} top; echo status=$?", "Enter")
+@pytest.mark.parametrize("name, why", [("no-such", "is not known"), ("dumb", "cannot place the cursor")])
+def test_terminal_that_will_not_do(terminal, name, why):
+    terminal.keys(f"clear; TERM={name} {BERTH} top; echo status=$?", "Enter")
     status, text = terminal.ended()
-    assert status == 1 and "berth top: the terminal that TERM names is not known" in text
+    assert status == 1 and f"berth top: the terminal that TERM names {why}" in text
+
+
+def test_the_chosen_one_stays_in_sight(terminal):
+    """Two lines of list: the fullest is seen as long as nothing is chosen, and then what was chosen."""
+    terminal.resize(80, 7)
+    terminal.start()
+    terminal.until(rf"^127\.0\.0\.1:{SINK_PORT} ")
+    make(terminal.net, ("127.0.0.1", SINK_PORT + 2, 270, "keep"))
+    assert names(terminal.until(rf"^127\.0\.0\.1:{SINK_PORT + 2} ").splitlines())[0] == f"127.0.0.1:{SINK_PORT + 2}"
+    terminal.keys("Down", "Down", "Down")
+    terminal.until(rf"^127\.0\.0\.1:{SINK_PORT + 1} ")
+    make(terminal.net, ("127.0.0.1", SINK_PORT + 3, 60, "keep"), ("127.0.0.1", SINK_PORT, 20, "keep"))
+    terminal.keys("s", "s", "s", "s")
+    wait_for(lambda: names(terminal.lines())[-1:] == [f"127.0.0.1:{SINK_PORT + 1}"], "the chosen one in the last line")
+    terminal.keys("q")
+    assert terminal.ended()[0] == 0
 
 
 @pytest.mark.parametrize("argument", ["--interval=0", "--count=0", "--count=1.5", "--nonsense", "127.0.0.1:1", "-i"])
