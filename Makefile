@@ -25,7 +25,7 @@ CFLAGS   = -std=gnu11 $(OPT) $(WARN) -fPIC
 CPPFLAGS = -iquote . -D_GNU_SOURCE -DBERTH_VERSION='"$(VERSION)"' -MMD -MP
 LDFLAGS  =
 SOFLAGS  = -Wl,-z,defs
-LDLIBS   = -lseccomp -lmnl -linih -ljansson -lpthread -lm
+LDLIBS   = -lseccomp -lmnl -linih -ljansson -lpng -lncursesw -lpthread -lm
 ifdef SANITIZE
 CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
@@ -39,12 +39,10 @@ say   = $(if $(V),,@printf '  %-5s %s\n' $(1) $@)
 # A folder is a layer (docs/ARCHITECTURE.md): its sources are what lies in it.
 objects  = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(addsuffix /*.c,$(1))))
 CORE     = $(call objects,core)
-SIM      = $(call objects,sim)
-PROGRAM  = $(call objects,config host supervise cli) $(SIM)
+PARTS    = $(call objects,config host view sim supervise)
+PROGRAM  = $(PARTS) $(call objects,cli)
 CORE_TESTS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/core/*_test.c))
-CONFIG_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/config/*_test.c))
-HOST_TESTS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/host/*_test.c tests/supervise/*_test.c))
-SIM_TESTS    = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/sim/*_test.c))
+PART_TESTS   = $(patsubst %.c,$(BUILD)/%,$(filter-out tests/core/%,$(wildcard tests/*/*_test.c)))
 KERNEL_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/kernel/*.c))
 SYSTEM_TOOLS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/system/*.c))
 FUZZERS      = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
@@ -74,15 +72,9 @@ $(BUILD)/%.o: %.c
 $(CORE_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libberth.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka
-$(CONFIG_TESTS): $(BUILD)/%: $(BUILD)/%.o $(call objects,config) $(BUILD)/libberth.a
-	$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -linih
-$(HOST_TESTS): $(BUILD)/%: $(BUILD)/%.o $(call objects,config host supervise) $(BUILD)/libberth.a
+$(PART_TESTS): $(BUILD)/%: $(BUILD)/%.o $(PARTS) $(BUILD)/libberth.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
-$(SIM_TESTS): $(BUILD)/%: $(BUILD)/%.o $(SIM) $(BUILD)/libberth.a
-	$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lm
 $(KERNEL_TESTS) $(SYSTEM_TOOLS): $(BUILD)/%: $(BUILD)/%.o
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lmnl -lseccomp -lpthread
@@ -98,7 +90,7 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(wildcard core/*.[ch] config/*.[ch] sim/*
 	$(Q)clang $(filter-out -M%,$(CPPFLAGS)) -std=gnu11 -O1 -g $(WARN) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	    -o $@ $< $(wildcard core/*.c) $(FUZZED)
 
-tests: $(CORE_TESTS) $(CONFIG_TESTS) $(HOST_TESTS) $(SIM_TESTS) $(KERNEL_TESTS) $(SYSTEM_TOOLS)
+tests: $(CORE_TESTS) $(PART_TESTS) $(KERNEL_TESTS) $(SYSTEM_TOOLS)
 fuzzers: $(FUZZERS)
 benches: $(BENCHES)
 

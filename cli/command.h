@@ -24,8 +24,12 @@ struct command {
 
 int command_config(int argc, char **argv);
 int command_demo(int argc, char **argv);
+int command_explain(int argc, char **argv);
+int command_map(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_sim(int argc, char **argv);
+int command_status(int argc, char **argv);
+int command_top(int argc, char **argv);
 
 /* Prints "berth COMMAND: message" and a newline to stderr; returns EXIT_USAGE or EXIT_FAILED,
  * so that a caller can say `return usage_error(...)`. */

@@ -9,9 +9,14 @@ static const struct command commands[] = {
 	{ "config", "[--json] FILE", "check the settings in FILE, or read them from a .reg file",
 	  command_config },
 	{ "demo", "[--json]", "the ten steps on this kernel, without and with Berth", command_demo },
+	{ "explain", "[OPTION...] ADDRESS:PORT", "what a connect() to it would get now, and why",
+	  command_explain },
+	{ "map", "[OPTION...] [ADDRESS:PORT]", "the 65,536 ports as a picture", command_map },
 	{ "run", "[OPTION...] [--] PROGRAM [ARGUMENT...]", "run a program with smart ports", command_run },
 	{ "sim", "[--plan] [OPTION...]", "policies side by side, simulated; or: will a load fit",
 	  command_sim },
+	{ "status", "[OPTION...]", "the port space on one screen", command_status },
+	{ "top", "[OPTION...]", "the destinations with the fewest ports left, live", command_top },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -18,12 +18,13 @@ MAY_INCLUDE = {
     "config": ["core"],
     "host": ["core", "wire"],
     "bpf": ["wire", "core"],
-    "supervise": ["core", "config", "host"],
-    "daemon": ["core", "config", "host", "wire"],
+    "view": ["core", "host"],
     "sim": ["core"],
-    "cli": ["core", "wire", "config", "host", "supervise", "daemon", "sim"],
-    "bench": ["core", "wire", "config", "host", "supervise", "daemon", "sim", "cli"],
-    "tests": ["core", "wire", "config", "host", "supervise", "daemon", "sim", "cli"],
+    "supervise": ["core", "config", "host"],
+    "daemon": ["core", "config", "host", "wire", "view"],
+    "cli": ["core", "wire", "config", "host", "view", "sim", "supervise", "daemon"],
+    "bench": ["core", "wire", "config", "host", "view", "sim", "supervise", "daemon", "cli"],
+    "tests": ["core", "wire", "config", "host", "view", "sim", "supervise", "daemon", "cli"],
 }
 
 # System headers, where not every one is allowed.
@@ -40,7 +41,7 @@ HOST_MAY_NOT_CALL = re.compile(r"_?exit|_Exit|abort|(__)?v?f?printf(_chk)?|f?put
                                r"|v?syslog|v?(err|warn)x?|stdout|stderr")
 
 # Folders that keep no variables outside functions.
-NO_GLOBALS = ["core", "config", "host"]
+NO_GLOBALS = ["core", "config", "host", "view"]
 
 
 def includes(root):
@@ -141,6 +142,7 @@ PLANTED = [
     ("host/planted.c", '#include "planted.h"\n', "not spelled as folder/file.h"),
     ("config/planted.c", '#include "host/planted.h"\n', 'config/ may not include "host/planted.h"'),
     ("supervise/planted.c", '#include "cli/planted.h"\n', 'supervise/ may not include "cli/planted.h"'),
+    ("view/planted.c", '#include "supervise/planted.h"\n', 'view/ may not include "supervise/planted.h"'),
     ("cli/planted.c", '#include "bpf/planted.h"\n', 'cli/ may not include "bpf/planted.h"'),
     ("sim/planted.c", '#include "tests/planted.h"\n', 'sim/ may not include "tests/planted.h"'),
     ("wire/planted.h", "#include <stdint.h>\nstatic inline int planted(void) { return 1; }\n", "no functions"),
