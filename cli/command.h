@@ -5,6 +5,8 @@
 #ifndef BERTH_CLI_COMMAND_H
 #define BERTH_CLI_COMMAND_H
 
+#include <jansson.h>
+
 #include "config/config.h"
 
 /* Exit statuses every command shares (a program that berth runs has its own). */
@@ -18,7 +20,8 @@ struct command {
 	const char *name;
 	const char *arguments; /* as in a synopsis */
 	const char *summary;   /* one line, for berth --help */
-	/* argv[0] is the command's name. Returns the exit status. */
+	/* argv[0] is the command's name. Returns the exit status. Whether what is on stdout could be written
+	 * is seen to by who calls. */
 	int (*main)(int argc, char **argv);
 };
 
@@ -35,6 +38,13 @@ int command_top(int argc, char **argv);
  * so that a caller can say `return usage_error(...)`. */
 int usage_error(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int failure(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* What getopt_long() returned, with an option string that begins with ':', and is none of the command's own: 'h'
+ * prints the help, ':' and '?' are mistakes. Returns the exit status. */
+int common_option(const char *command, const char *help, int option, char **argv);
+
+/* Prints a document on stdout, on lines of its own, and gives the reference up. 0, or -ENOMEM if it is NULL. */
+int print_json(json_t *document, size_t flags);
 
 /* Says why the settings in path were not taken, as failure() does. */
 int config_failure(const char *command, const char *path, const struct config_fault *fault);

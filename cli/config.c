@@ -84,12 +84,11 @@ static json_t *berth_to_json(const struct config *config)
 }
 
 /* import is NULL for a berth.conf. */
-static int print_json(const struct config *config, const struct registry_import *import)
+static json_t *settings_to_json(const struct config *config, const struct registry_import *import)
 {
 	json_t *object = json_pack("{so so}", "Parameters", parameters_to_json(config), "Berth",
 				   berth_to_json(config));
 	json_t *notes = json_array();
-	int err;
 
 	for (unsigned i = 0; import && i < import->note_count; i++)
 		json_array_append_new(notes,
@@ -98,10 +97,7 @@ static int print_json(const struct config *config, const struct registry_import 
 	if (import)
 		json_object_set(object, "not_taken_over", notes);
 	json_decref(notes);
-	err = json_dumpf(object, stdout, JSON_INDENT(2));
-	json_decref(object);
-	putchar('\n');
-	return err;
+	return object;
 }
 
 /* -------------------------------------------------------------------------------------------------
@@ -141,13 +137,11 @@ static int show(const char *path, bool json)
 		       : config_read_file(path, &import.config, &fault)))
 		return config_failure("config", path, &fault);
 	if (json)
-		print_json(&import.config, registry ? &import : NULL);
+		print_json(settings_to_json(&import.config, registry ? &import : NULL), JSON_INDENT(2));
 	else if (registry)
 		print_import(&import);
 	else
 		print_settings(&import.config);
-	if (fflush(stdout) != 0 || ferror(stdout))
-		return failure("config", "the result could not be written");
 	return EXIT_OK;
 }
 
@@ -156,18 +150,13 @@ int command_config(int argc, char **argv)
 	bool json = false;
 	int option;
 
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
 		switch (option) {
 		case 'j':
 			json = true;
 			break;
-		case 'h':
-			fputs(help, stdout);
-			return EXIT_OK;
 		default:
-			return usage_error("config", "no option '%s'; 'berth config --help' lists them",
-					   argv[optind - 1]);
+			return common_option("config", help, option, argv);
 		}
 	}
 	if (optind + 1 != argc)

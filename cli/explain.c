@@ -75,15 +75,8 @@ static int take_option(int option, char **argv, struct explain_options *options)
 	case OPTION_JSON:
 		options->json = true;
 		return -1;
-	case 'h':
-		fputs(help, stdout);
-		return EXIT_OK;
-	case ':':
-		return usage_error("explain", "%s needs a value; 'berth explain --help' lists the options",
-				   argv[optind - 1]);
 	default:
-		return usage_error("explain", "no option '%s'; 'berth explain --help' lists them",
-				   argv[optind - 1]);
+		return common_option("explain", help, option, argv);
 	}
 }
 

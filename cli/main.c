@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,34 +20,6 @@ static const struct command commands[] = {
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
-static int complain(int status, const char *command, const char *format, va_list arguments)
-{
-	fprintf(stderr, "berth%s%s: ", *command ? " " : "", command);
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
-	return status;
-}
-
-int usage_error(const char *command, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	complain(EXIT_USAGE, command, format, arguments);
-	va_end(arguments);
-	return EXIT_USAGE;
-}
-
-int failure(const char *command, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	complain(EXIT_FAILED, command, format, arguments);
-	va_end(arguments);
-	return EXIT_FAILED;
-}
-
 static void print_help(FILE *out)
 {
 	fputs("Berth gives TCP connections their local ports.\n\nUsage:\n", out);
@@ -56,6 +27,16 @@ static void print_help(FILE *out)
 		fprintf(out, "  berth %s %s\n      %s\n", commands[i].name, commands[i].arguments,
 			commands[i].summary);
 	fputs("  berth --help | --version\n\n\"man berth\" has the options and the exit statuses.\n", out);
+}
+
+/* Most commands only print: that it could not be written is said here, for all of them. */
+static int run_command(const struct command *command, int argc, char **argv)
+{
+	int status = command->main(argc, argv);
+
+	if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_OK)
+		return failure(command->name, "standard output cannot be written");
+	return status;
 }
 
 int main(int argc, char **argv)
@@ -74,6 +55,6 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].main(argc - 1, argv + 1);
+			return run_command(&commands[i], argc - 1, argv + 1);
 	return usage_error("", "no command '%s'; 'berth --help' lists them", argv[1]);
 }

@@ -98,14 +98,8 @@ static int take_option(int option, char **argv, struct map_options *options)
 	case OPTION_JSON:
 		options->json = true;
 		return -1;
-	case 'h':
-		fputs(help, stdout);
-		return EXIT_OK;
-	case ':':
-		return usage_error("map", "%s needs a value; 'berth map --help' lists the options",
-				   argv[optind - 1]);
 	default:
-		return usage_error("map", "no option '%s'; 'berth map --help' lists them", argv[optind - 1]);
+		return common_option("map", help, option, argv);
 	}
 }
 

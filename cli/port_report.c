@@ -189,12 +189,3 @@ json_t *port_report_json(const struct port_report *report)
 			 "addresses", addresses, "destination_count", (json_int_t)now->destinations.count,
 			 "destinations", destinations);
 }
-
-int print_json(json_t *document, size_t flags)
-{
-	int failed = !document || json_dumpf(document, stdout, flags) < 0;
-
-	putchar('\n');
-	json_decref(document);
-	return failed ? -ENOMEM : 0;
-}

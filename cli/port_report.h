@@ -46,7 +46,4 @@ json_t *outlook_json(const struct view_outlook *outlook);
 json_t *settings_json(const struct view_snapshot *snapshot);
 json_t *range_json(const struct view_snapshot *snapshot);
 
-/* Prints a document on stdout and gives the reference up. 0, or -ENOMEM if it is NULL. */
-int print_json(json_t *document, size_t flags);
-
 #endif

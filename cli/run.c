@@ -63,15 +63,8 @@ static int take_option(int option, char **argv, struct request *request)
 	case 'v':
 		request->verbose = true;
 		return -1;
-	case 'h':
-		fputs(help, stdout);
-		return EXIT_OK;
-	case ':':
-		return usage_error("run", "%s needs a value; 'berth run --help' lists the options",
-				   argv[optind - 1]);
 	default:
-		return usage_error("run", "no option '%s'; 'berth run --help' lists them, and '--' ends them",
-				   argv[optind - 1]);
+		return common_option("run", help, option, argv);
 	}
 }
 

@@ -24,7 +24,6 @@
 static int list(bool json)
 {
 	json_t *array;
-	int err;
 
 	if (!json) {
 		for (size_t i = 0; sim_policies[i] != NULL; i++)
@@ -35,10 +34,8 @@ static int list(bool json)
 	for (size_t i = 0; sim_policies[i] != NULL; i++)
 		json_array_append_new(array, json_pack("{s:s, s:s}", "policy", sim_policies[i]->name,
 						       "source", sim_policies[i]->source));
-	err = json_dumpf(array, stdout, JSON_INDENT(2));
-	json_decref(array);
-	putchar('\n');
-	return err == 0 ? EXIT_OK : failure("sim", "standard output: cannot write");
+	print_json(array, JSON_INDENT(2));
+	return EXIT_OK;
 }
 
 /* How many connections can be in TIME_WAIT at once: twice what is expected, and some. Random arrivals of
@@ -195,13 +192,11 @@ static int print(const struct sim_report *report)
 	int err;
 
 	if (options->json)
-		sim_report_json(report, stdout);
+		print_json(sim_report_json(report), JSON_INDENT(2));
 	else if (options->csv)
 		sim_report_csv(report, stdout);
 	else
 		sim_report_text(report, stdout);
-	if (fflush(stdout) != 0 || ferror(stdout))
-		return failure("sim", "standard output: cannot write");
 	err = options->plot == NULL ? 0 : sim_report_plot(report, options->plot);
 	if (err < 0)
 		return failure("sim", "%s: %s", options->plot, strerror(-err));

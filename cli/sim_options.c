@@ -397,14 +397,8 @@ static int take_option(int option, char **argv, struct sim_options *options)
 	case OPTION_LIST:
 		options->list = true;
 		return -1;
-	case 'h':
-		fputs(help, stdout);
-		return EXIT_OK;
-	case ':':
-		return usage_error("sim", "%s needs a value; 'berth sim --help' lists the options",
-				   argv[optind - 1]);
 	default:
-		return usage_error("sim", "no option '%s'; 'berth sim --help' lists them", argv[optind - 1]);
+		return common_option("sim", help, option, argv);
 	}
 }
 

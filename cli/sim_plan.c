@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/sim_plan.h"
 
-#include <arpa/inet.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include "cli/sim_live.h"
 #include "core/settings.h"
 #include "sim/plan.h"
+#include "view/text.h"
 
 /* What is planned for, wherever it comes from. */
 struct plan {
@@ -125,42 +125,30 @@ static json_t *json_change(const struct change *change)
 			 isinf(f->rate_most) ? json_null() : json_real(f->rate_most));
 }
 
-static int print_json(const struct plan *plan, const struct change change[CHANGES])
+static json_t *json_plan(const struct plan *plan, const struct change change[CHANGES])
 {
-	json_t *changes = json_array(), *document;
-	int err;
+	json_t *changes = json_array();
 
 	for (unsigned i = 0; i < CHANGES; i++)
 		json_array_append_new(changes, json_change(&change[i]));
-	document = json_pack("{s:s, s:b, s:b, s:f, s:I, s:f, s:f, s:f, s:o}", "berth", BERTH_VERSION,
-			     "live_load", plan->live_load, "live_ports", plan->live_ports, "rate", plan->all,
-			     "destinations", (json_int_t)plan->demand.destinations, "rate_to_busiest",
-			     plan->demand.rate[0], "hold_s", plan->demand.hold_s, "closed_here",
-			     plan->demand.closed_here, "changes", changes);
-	err = json_dumpf(document, stdout, JSON_INDENT(2));
-	json_decref(document);
-	putchar('\n');
-	return err == 0 ? EXIT_OK : failure("sim", "standard output: cannot write");
-}
-
-static void print_endpoint(const struct berth_endpoint *endpoint)
-{
-	bool v4 = berth_address_is_v4(&endpoint->address);
-	char text[INET6_ADDRSTRLEN];
-
-	inet_ntop(v4 ? AF_INET : AF_INET6, endpoint->address.bytes + (v4 ? 12 : 0), text, sizeof(text));
-	printf(v4 ? " (%s:%u)" : " ([%s]:%u)", text, endpoint->port);
+	return json_pack("{s:s, s:b, s:b, s:f, s:I, s:f, s:f, s:f, s:o}", "berth", BERTH_VERSION, "live_load",
+			 plan->live_load, "live_ports", plan->live_ports, "rate", plan->all, "destinations",
+			 (json_int_t)plan->demand.destinations, "rate_to_busiest", plan->demand.rate[0],
+			 "hold_s", plan->demand.hold_s, "closed_here", plan->demand.closed_here, "changes",
+			 changes);
 }
 
 static void print_demand(const struct plan *plan)
 {
+	char busiest[VIEW_ENDPOINT_TEXT];
+
 	if (plan->live_load)
 		printf(" This host now: %zu connections in TIME_WAIT, %g s each.\n", plan->live.time_wait,
 		       SIM_LIVE_TIME_WAIT_S);
 	printf(" %.4g connections a second to %zu destination%s, %.4g of them to the busiest", plan->all,
 	       plan->demand.destinations, plan->demand.destinations == 1 ? "" : "s", plan->demand.rate[0]);
 	if (plan->live_load)
-		print_endpoint(&plan->live.busiest);
+		printf(" (%s)", view_endpoint_text(&plan->live.busiest, busiest));
 	printf(",\n open for %g s, %g %% closed here first; %u ports of each of %u source address%s, TIME_WAIT %g s",
 	       plan->demand.hold_s, plan->demand.closed_here * 100, plan->supply.ports,
 	       plan->supply.addresses, plan->supply.addresses == 1 ? "" : "es", plan->supply.time_wait_s);
@@ -213,7 +201,7 @@ int sim_plan_print(const struct sim_options *options)
 	if (status == EXIT_OK) {
 		forecast_changes(&plan, change);
 		if (options->json)
-			status = print_json(&plan, change);
+			print_json(json_plan(&plan, change), JSON_INDENT(2));
 		else
 			print_text(&plan, change);
 	}

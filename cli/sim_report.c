@@ -148,24 +148,20 @@ static json_t *json_load(const struct sim_report *report)
 			 "closed_here", load->closed_here);
 }
 
-void sim_report_json(const struct sim_report *report, FILE *out)
+json_t *sim_report_json(const struct sim_report *report)
 {
 	const struct sim_options *options = report->options;
 	const struct sim_host_settings *host = &options->host;
-	json_t *runs = json_array(), *document;
+	json_t *runs = json_array();
 
 	for (size_t i = 0; i < report->runs; i++)
 		json_array_append_new(runs, json_run(report, &report->run[i]));
-	document =
-		json_pack("{s:s, s:o, s:o, s:i, s:i, s:i, s:o, s:o, s:f, s:f, s:o}", "berth", BERTH_VERSION,
-			  "seed", json_integer((json_int_t)options->seed), "load", json_load(report),
-			  "first_port", host->first, "last_port", host->last, "addresses", host->addresses,
-			  "TcpTimedWaitDelay", json_number((double)host->time_wait_ns / 1e9), "MaxFreeTWTcbs",
-			  json_number(host->max_tcbs == SIM_NO_LIMIT ? NOT_KNOWN : host->max_tcbs),
-			  "warm_up_s", options->warm_up_s, "measured_s", report->measured_s, "runs", runs);
-	json_dumpf(document, out, JSON_INDENT(2));
-	json_decref(document);
-	fputc('\n', out);
+	return json_pack("{s:s, s:o, s:o, s:i, s:i, s:i, s:o, s:o, s:f, s:f, s:o}", "berth", BERTH_VERSION,
+			 "seed", json_integer((json_int_t)options->seed), "load", json_load(report),
+			 "first_port", host->first, "last_port", host->last, "addresses", host->addresses,
+			 "TcpTimedWaitDelay", json_number((double)host->time_wait_ns / 1e9), "MaxFreeTWTcbs",
+			 json_number(host->max_tcbs == SIM_NO_LIMIT ? NOT_KNOWN : host->max_tcbs),
+			 "warm_up_s", options->warm_up_s, "measured_s", report->measured_s, "runs", runs);
 }
 
 static void text_load(const struct sim_report *report, FILE *out)

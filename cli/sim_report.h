@@ -5,6 +5,7 @@
 #ifndef BERTH_CLI_SIM_REPORT_H
 #define BERTH_CLI_SIM_REPORT_H
 
+#include <jansson.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -26,10 +27,12 @@ struct sim_report {
 	double measured_s;
 };
 
-/* These three say nothing of errors: ferror() does. */
+/* These say nothing of errors: ferror() does. */
 void sim_report_text(const struct sim_report *report, FILE *out);
 void sim_report_csv(const struct sim_report *report, FILE *out);
-void sim_report_json(const struct sim_report *report, FILE *out);
+
+/* A new reference. */
+json_t *sim_report_json(const struct sim_report *report);
 
 /* Writes the plot to the file of that name. 0 or negative errno. */
 int sim_report_plot(const struct sim_report *report, const char *path);

@@ -82,15 +82,8 @@ static int take_option(int option, char **argv, struct status_options *options)
 	case OPTION_JSON:
 		options->json = true;
 		return -1;
-	case 'h':
-		fputs(help, stdout);
-		return EXIT_OK;
-	case ':':
-		return usage_error("status", "%s needs a value; 'berth status --help' lists the options",
-				   argv[optind - 1]);
 	default:
-		return usage_error("status", "no option '%s'; 'berth status --help' lists them",
-				   argv[optind - 1]);
+		return common_option("status", help, option, argv);
 	}
 }
 

@@ -57,14 +57,8 @@ static int take_option(int option, char **argv, struct top_options *options)
 	case OPTION_JSON:
 		options->json = true;
 		return -1;
-	case 'h':
-		fputs(help, stdout);
-		return EXIT_OK;
-	case ':':
-		return usage_error("top", "%s needs a value; 'berth top --help' lists the options",
-				   argv[optind - 1]);
 	default:
-		return usage_error("top", "no option '%s'; 'berth top --help' lists them", argv[optind - 1]);
+		return common_option("top", help, option, argv);
 	}
 }
 
