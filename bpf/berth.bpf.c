@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * Kernel mode: gives a port to each connect() of a TCP socket that has none.
+ *
+ * Theory of operation
+ *
+ * Nothing that is remembered here decides: it only says where to try. Two things do decide, and both are the
+ * kernel's own. For `fresh` it is a bind without SO_REUSEADDR, which the kernel grants only if no socket at all,
+ * in TIME_WAIT or not, is on the port: then no connection from it can exist, whatever the source address will be.
+ * For `shared` it is a look-up of the very connection to be made (which sees TIME_WAIT too), and then a bind with
+ * SO_REUSEADDR, which the kernel grants if all that are on the port share it and nobody listens there. The source
+ * address of an unbound socket is not known yet at this point: every local address is looked up.
+ *
+ * A bind cannot be taken back, and a socket that is bound to a port whose connection exists fails with
+ * EADDRNOTAVAIL; hence never a bind in doubt. Between the look-up and the moment when the kernel has the connection
+ * in its table another call could look the same port up: what is given is claimed for CLAIM_NS, by one call only.
+ *
+ * The turn	One bit for each port that was given, or found in use, since the turn began. The ports without a
+ *		mark are where fresh ones are looked for; so a port rests as long as the range allows. When all
+ *		have had their turn there is nothing fresh for TURN_NS, and then a new turn begins.
+ * Destinations	Which ports are taken for (source if bound, destination): marked when given or found taken. Made
+ *		only when a shared port is needed, so that many destinations of few connections cost nothing;
+ *		the least recently used is forgotten. An end of a connection is not reported: when no port without
+ *		a mark is left, or too many without one are taken, a survey looks ports up until it has found
+ *		SURVEY_ENOUGH free ones, and sets all marks right on its way.
+ *
+ * Cost: some draws, and where most ports are marked a count over the marks; both the same for every fill. The
+ * survey costs what the kernel's own search would have, is paid once for many connections, and cannot be left
+ * out: the kernel's own choice skips every port that a live socket of ours was bound to, so that "leave it to the
+ * kernel" alone would fail where stock Linux finds a port.
+ *
+ * Once bound here, a socket whose connect() fails keeps its port, as if its program had bound it.
+ */
+#include <linux/bpf.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <stdbool.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "core/port_word.h"
+#include "wire/kernel_mode.h"
+
+char _license[] SEC("license") = "Dual MIT/GPL";
+
+#define AF_INET	     2
+#define AF_INET6     10
+#define SOL_SOCKET   1
+#define SO_REUSEADDR 2
+
+#define PORT_WORDS 1024
+
+#define TURN_NS	      30000000000ull
+#define CLAIM_NS      250000000ull /* longer than a call is kept from the processor after it was given a port */
+#define DRAWS	      8	 /* before the marks are counted */
+#define FRESH_TRIES   4	 /* binds */
+#define SHARED_TRIES  16 /* look-ups, with or without a bind */
+#define SURVEY_ENOUGH 64
+#define DESTINATIONS  2048 /* 16 MiB */
+
+/* ---- what is read of the kernel's own structures; libbpf finds the offsets (CO-RE) ---- */
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct sock_common {
+	unsigned char skc_reuse : 4;
+	unsigned char skc_reuseport : 1;
+};
+struct sock {
+	struct sock_common __sk_common;
+};
+struct inet_sock {
+	struct sock sk;
+	unsigned long inet_flags;
+	__u32 local_port_range;
+};
+struct tcp_sock {
+	unsigned char is_mptcp : 1;
+};
+#pragma clang attribute pop
+/* A bit's number in inet_flags. Of an enumeration without a name, in which CO-RE finds nothing; the same since the
+ * bits were gathered there (Linux 6.6). */
+#define INET_FLAGS_TRANSPARENT 15
+
+/* ---- what is remembered ---- */
+
+struct marks {
+	__u64 word[PORT_WORDS];
+};
+
+struct destination {
+	__u32 source_be[4]; /* 0 if the socket is bound to no address; IPv4 in its mapped form */
+	__u32 address_be[4];
+	__u32 port_be;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, DESTINATIONS);
+	__type(key, struct destination);
+	__type(value, struct marks);
+} destinations SEC(".maps");
+
+struct wire_settings settings;
+__u64 ways[WIRE_WAYS];
+
+static struct marks turn;
+static __u64 turn_over_ns; /* since when all have had their turn; 0: some have not */
+
+static const struct marks no_marks; /* what a new destination begins with */
+
+/* When (destination, port) was last given; found by a hash, and a collision only means another draw. */
+static __u64 claimed_ns[65536];
+
+static void count(enum wire_way way)
+{
+	__sync_fetch_and_add(&ways[way], 1);
+}
+
+/* ---- marks ---- */
+
+#define WORD(port) ((port) / 64 % PORT_WORDS)
+#define BIT(port)  (1ull << ((port) % 64))
+
+static __always_inline bool may_be_tried(const struct marks *marks, unsigned port)
+{
+	return (settings.allowed[WORD(port)] & ~marks->word[WORD(port)] & BIT(port)) != 0;
+}
+
+static __always_inline void mark(struct marks *marks, unsigned port)
+{
+	__sync_fetch_and_or(&marks->word[WORD(port)], BIT(port));
+}
+
+static __always_inline void unmark(struct marks *marks, unsigned port)
+{
+	__sync_fetch_and_and(&marks->word[WORD(port)], ~BIT(port));
+}
+
+/* A number below bound, each with the same chance but for 1 in 2^32 / bound. */
+static __always_inline unsigned draw(unsigned bound)
+{
+	return (__u64)bpf_get_prandom_u32() * bound >> 32;
+}
+
+static __always_inline unsigned draw_port(void)
+{
+	return settings.first + draw(settings.last - settings.first + 1u);
+}
+
+struct walk {
+	const struct marks *marks;
+	unsigned first_word;
+	unsigned left; /* how many to count off; in the first walk, how many there were */
+	unsigned port; /* 0: none */
+};
+
+static __always_inline __u64 unmarked(const struct walk *walk, unsigned index)
+{
+	unsigned word = (walk->first_word + index) % PORT_WORDS;
+
+	return settings.allowed[word] & ~walk->marks->word[word];
+}
+
+static long count_word(unsigned index, struct walk *walk)
+{
+	walk->left += berth_word_count(unmarked(walk, index));
+	return 0;
+}
+
+static long select_in_word(unsigned index, struct walk *walk)
+{
+	__u64 word = unmarked(walk, index);
+	unsigned here = berth_word_count(word);
+
+	if (walk->left >= here) {
+		walk->left -= here;
+		return 0;
+	}
+	walk->port = (walk->first_word + index) * 64 + berth_word_select(word, walk->left);
+	return 1;
+}
+
+/* A port without a mark, each with the same chance; 0: none. Where marks come and go meanwhile it may be one
+ * that has just been marked, or none though there was one: mark() finds out, or the next try. */
+static __noinline unsigned pick(const struct marks *marks)
+{
+	unsigned words = settings.last / 64 - settings.first / 64 + 1u;
+	struct walk walk = { .marks = marks, .first_word = settings.first / 64 };
+
+	for (int i = 0; i < DRAWS; i++) {
+		unsigned port = draw_port();
+
+		if (may_be_tried(marks, port))
+			return port;
+	}
+	bpf_loop(words, count_word, &walk, 0);
+	if (walk.left == 0)
+		return 0;
+	walk.left = draw(walk.left);
+	bpf_loop(words, select_in_word, &walk, 0);
+	return walk.port;
+}
+
+/* ---- one connect() ---- */
+
+struct call {
+	struct bpf_sock_addr *ctx;
+	struct marks *taken; /* for the destination; NULL: nothing is remembered of it */
+	struct destination to;
+	unsigned salt; /* of the destination, in the hash of claims */
+	__u64 now_ns;
+	bool ipv6_socket, ipv4; /* an IPv6 socket may connect to a mapped address */
+	bool bound;		/* to an address, without a port */
+	bool reuse;		/* the program has set SO_REUSEADDR itself */
+	bool done;
+	bool refused; /* some bind was */
+	unsigned start, free; /* of a survey */
+};
+
+static __always_inline void set_reuse(const struct call *call, int on)
+{
+	bpf_setsockopt(call->ctx, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+}
+
+static __noinline bool bind_to(const struct call *call, unsigned port)
+{
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = bpf_htons(port) };
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = bpf_htons(port) };
+
+	if (call->ipv6_socket) {
+		__builtin_memcpy(&in6.sin6_addr, call->to.source_be, sizeof(in6.sin6_addr));
+		return bpf_bind(call->ctx, (struct sockaddr *)&in6, sizeof(in6)) == 0;
+	}
+	in.sin_addr.s_addr = call->to.source_be[3];
+	return bpf_bind(call->ctx, (struct sockaddr *)&in, sizeof(in)) == 0;
+}
+
+static __always_inline bool bind_port(struct call *call, unsigned port)
+{
+	if (bind_to(call, port))
+		return true;
+	count(WIRE_BIND_REFUSED);
+	call->refused = true;
+	return false;
+}
+
+static __always_inline __u64 *claim_of(const struct call *call, unsigned port)
+{
+	return &claimed_ns[(port + call->salt) % 65536];
+}
+
+static __always_inline bool is_claimed(const struct call *call, unsigned port)
+{
+	/* Another CPU may have claimed it after our now_ns: signed. */
+	return (__s64)(call->now_ns - *claim_of(call, port)) < (__s64)CLAIM_NS;
+}
+
+/* True for one of several calls that claim the same port for the same destination. */
+static __always_inline bool claim(const struct call *call, unsigned port)
+{
+	__u64 *claimed = claim_of(call, port), before = *claimed;
+
+	return (__s64)(call->now_ns - before) >= (__s64)CLAIM_NS &&
+	       __sync_val_compare_and_swap(claimed, before, call->now_ns) == before;
+}
+
+/* Is there a connection from this source, or a listener? */
+static __always_inline bool look_up(const struct call *call, unsigned port, const __u32 *source_be)
+{
+	struct bpf_sock_tuple tuple = { 0 };
+	struct bpf_sock *found;
+	__u32 size;
+
+	/* As a packet that arrives would have it: its source is the far end. */
+	if (call->ipv4) {
+		tuple.ipv4.saddr = call->to.address_be[3];
+		tuple.ipv4.daddr = source_be[3];
+		tuple.ipv4.sport = call->to.port_be;
+		tuple.ipv4.dport = bpf_htons(port);
+		size = sizeof(tuple.ipv4);
+	} else {
+		__builtin_memcpy(tuple.ipv6.saddr, call->to.address_be, sizeof(tuple.ipv6.saddr));
+		__builtin_memcpy(tuple.ipv6.daddr, source_be, sizeof(tuple.ipv6.daddr));
+		tuple.ipv6.sport = call->to.port_be;
+		tuple.ipv6.dport = bpf_htons(port);
+		size = sizeof(tuple.ipv6);
+	}
+	found = bpf_skc_lookup_tcp(call->ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!found)
+		return false;
+	bpf_sk_release(found);
+	return true;
+}
+
+static __noinline bool is_taken(const struct call *call, unsigned port)
+{
+	unsigned sources = call->ipv4 ? settings.source4_count : settings.source6_count;
+
+	count(WIRE_PROBE);
+	if (call->bound)
+		return look_up(call, port, call->to.source_be);
+	for (unsigned i = 0; i < WIRE_SOURCES && i < sources; i++) {
+		__u32 source_be[4] = { 0, 0, 0, settings.source4_be[i] };
+
+		if (!call->ipv4)
+			__builtin_memcpy(source_be, settings.source6_be[i], sizeof(source_be));
+		if (look_up(call, port, source_be))
+			return true;
+	}
+	return false;
+}
+
+/* ---- fresh ---- */
+
+static long clear_word(unsigned index, void *unused)
+{
+	turn.word[index % PORT_WORDS] = 0;
+	return 0;
+}
+
+static __always_inline bool turn_is_over(__u64 now_ns)
+{
+	__u64 since = turn_over_ns;
+
+	if (since == 0)
+		return false;
+	if (now_ns - since < TURN_NS)
+		return true;
+	if (__sync_val_compare_and_swap(&turn_over_ns, since, 0) == since)
+		bpf_loop(PORT_WORDS, clear_word, NULL, 0);
+	return false;
+}
+
+static long try_fresh(unsigned index, struct call *call)
+{
+	unsigned port = pick(&turn);
+
+	if (port == 0) {
+		turn_over_ns = call->now_ns;
+		return 1;
+	}
+	mark(&turn, port);
+	if (call->taken)
+		mark(call->taken, port);
+	if (!claim(call, port))
+		return 0;
+	call->done = bind_port(call, port);
+	return call->done;
+}
+
+static __always_inline bool give_fresh(struct call *call)
+{
+	if (turn_is_over(call->now_ns))
+		return false;
+	if (call->reuse)
+		set_reuse(call, 0);
+	bpf_loop(FRESH_TRIES, try_fresh, call, 0);
+	/* Its TIME_WAIT inherits this, without which nobody could share the port for a minute. */
+	if (call->done || call->reuse)
+		set_reuse(call, 1);
+	return call->done;
+}
+
+/* ---- shared ---- */
+
+static long try_shared(unsigned index, struct call *call)
+{
+	unsigned port;
+
+	if (!call->taken)
+		return 1;
+	port = pick(call->taken);
+	if (port == 0)
+		return 1;
+	mark(call->taken, port);
+	if (!claim(call, port))
+		return 0;
+	if (is_taken(call, port)) {
+		count(WIRE_TAKEN);
+		return 0;
+	}
+	call->done = bind_port(call, port);
+	return call->done;
+}
+
+static long survey_port(unsigned index, struct call *call)
+{
+	unsigned span = settings.last - settings.first + 1u;
+	unsigned offset = call->start + index;
+	unsigned port = settings.first + (offset < span ? offset : offset - span);
+
+	if (!call->taken || (settings.allowed[WORD(port)] & BIT(port)) == 0 || is_claimed(call, port))
+		return 0;
+	if (is_taken(call, port)) {
+		mark(call->taken, port);
+		return 0;
+	}
+	unmark(call->taken, port);
+	return ++call->free >= SURVEY_ENOUGH;
+}
+
+static __always_inline void remember(struct call *call)
+{
+	if (call->taken)
+		return;
+	bpf_map_update_elem(&destinations, &call->to, &no_marks, BPF_NOEXIST);
+	call->taken = bpf_map_lookup_elem(&destinations, &call->to);
+}
+
+static __always_inline enum wire_way give_shared(struct call *call)
+{
+	unsigned span = settings.last - settings.first + 1u;
+
+	if (!call->bound && (call->ipv4 ? settings.source4_count : settings.source6_count) > WIRE_SOURCES)
+		return WIRE_MANY_SOURCES;
+	remember(call);
+	set_reuse(call, 1);
+	bpf_loop(SHARED_TRIES, try_shared, call, 0);
+	if (!call->done) {
+		count(WIRE_SURVEY);
+		call->start = draw(span);
+		bpf_loop(span, survey_port, call, 0);
+		if (call->free > 0)
+			bpf_loop(SHARED_TRIES, try_shared, call, 0);
+	}
+	if (call->done)
+		return WIRE_SHARED;
+	if (!call->reuse)
+		set_reuse(call, 0);
+	return call->free > 0 ? WIRE_REFUSED : WIRE_EXHAUSTED;
+}
+
+/* ---- the hooks ---- */
+
+static __always_inline bool is_own_choice(struct tcp_sock *tcp)
+{
+	struct inet_sock *inet = (struct inet_sock *)tcp;
+
+	return inet->local_port_range != 0 || (inet->inet_flags >> INET_FLAGS_TRANSPARENT & 1) != 0 ||
+	       BPF_CORE_READ_BITFIELD(&inet->sk.__sk_common, skc_reuseport) != 0;
+}
+
+/* Is the socket one to give a port to? WIRE_FRESH if it is; otherwise the way out. */
+static __always_inline enum wire_way examine(struct call *call, __u32 family)
+{
+	struct bpf_sock *sk = call->ctx->sk;
+	struct tcp_sock *tcp;
+
+	if (!sk || sk->protocol != IPPROTO_TCP || call->ctx->user_family != family)
+		return WIRE_NOT_TCP;
+	if (sk->src_port != 0)
+		return WIRE_BOUND;
+	if (sk->bound_dev_if != 0)
+		return WIRE_OWN_CHOICE;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	if (!tcp || BPF_CORE_READ_BITFIELD(tcp, is_mptcp) != 0)
+		return WIRE_NOT_TCP;
+	if (is_own_choice(tcp))
+		return WIRE_OWN_CHOICE;
+	if (bpf_get_netns_cookie(call->ctx) != settings.netns_cookie)
+		return WIRE_OTHER_NETNS;
+	call->reuse = BPF_CORE_READ_BITFIELD(&((struct inet_sock *)tcp)->sk.__sk_common, skc_reuse) != 0;
+	return WIRE_FRESH;
+}
+
+static __always_inline void give(struct call *call)
+{
+	const __u32 *address_be = call->to.address_be;
+	enum wire_way way = WIRE_FRESH;
+
+	call->salt = (address_be[0] ^ address_be[1] ^ address_be[2] ^ address_be[3] ^ call->to.port_be) *
+			     2654435761u >> 16;
+	call->now_ns = bpf_ktime_get_ns();
+	call->taken = bpf_map_lookup_elem(&destinations, &call->to);
+	if (!give_fresh(call))
+		way = give_shared(call);
+	/* The kernel forgets a socket's address when it refuses a bind; to bind to port 0 sets it anew. */
+	if (!call->done && call->refused && call->bound)
+		bind_to(call, 0);
+	count(way);
+}
+
+SEC("cgroup/connect4")
+int connect4(struct bpf_sock_addr *ctx)
+{
+	struct call call = { .ctx = ctx, .ipv4 = true };
+	enum wire_way way = examine(&call, AF_INET);
+
+	if (way != WIRE_FRESH) {
+		count(way);
+		return 1;
+	}
+	call.to.source_be[3] = ctx->sk->src_ip4;
+	call.bound = call.to.source_be[3] != 0;
+	if (call.bound)
+		call.to.source_be[2] = bpf_htonl(0xffff);
+	call.to.address_be[2] = bpf_htonl(0xffff);
+	call.to.address_be[3] = ctx->user_ip4;
+	call.to.port_be = ctx->user_port;
+	/* 0.0.0.0 is this host, here as in ip_route_output_key(). */
+	if (call.to.address_be[3] == 0)
+		call.to.address_be[3] = call.bound ? call.to.source_be[3] : bpf_htonl(INADDR_LOOPBACK);
+	give(&call);
+	return 1;
+}
+
+static __always_inline bool is_link_local(const __u32 *address_be)
+{
+	return (address_be[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000);
+}
+
+static __always_inline bool is_mapped(const __u32 *address_be)
+{
+	return address_be[0] == 0 && address_be[1] == 0 && address_be[2] == bpf_htonl(0xffff);
+}
+
+static __always_inline bool is_any(const __u32 *address_be)
+{
+	return (address_be[0] | address_be[1] | address_be[2] | address_be[3]) == 0;
+}
+
+/* The unspecified address is this host, here as in tcp_v6_connect(). */
+static __always_inline void replace_any(struct destination *to)
+{
+	if (!is_any(to->address_be))
+		return;
+	if (is_mapped(to->source_be)) {
+		to->address_be[2] = bpf_htonl(0xffff);
+		to->address_be[3] = bpf_htonl(INADDR_LOOPBACK);
+	} else {
+		to->address_be[3] = bpf_htonl(1);
+	}
+}
+
+SEC("cgroup/connect6")
+int connect6(struct bpf_sock_addr *ctx)
+{
+	struct call call = { .ctx = ctx, .ipv6_socket = true };
+	enum wire_way way = examine(&call, AF_INET6);
+	struct destination *to = &call.to;
+
+	if (way != WIRE_FRESH) {
+		count(way);
+		return 1;
+	}
+	to->source_be[0] = ctx->sk->src_ip6[0];
+	to->source_be[1] = ctx->sk->src_ip6[1];
+	to->source_be[2] = ctx->sk->src_ip6[2];
+	to->source_be[3] = ctx->sk->src_ip6[3];
+	call.bound = !is_any(to->source_be);
+	to->address_be[0] = ctx->user_ip6[0];
+	to->address_be[1] = ctx->user_ip6[1];
+	to->address_be[2] = ctx->user_ip6[2];
+	to->address_be[3] = ctx->user_ip6[3];
+	to->port_be = ctx->user_port;
+	if (is_link_local(to->address_be) || is_link_local(to->source_be)) {
+		count(WIRE_LINK_LOCAL);
+		return 1;
+	}
+	replace_any(to);
+	call.ipv4 = is_mapped(to->address_be);
+	give(&call);
+	return 1;
+}
