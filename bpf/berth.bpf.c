@@ -24,6 +24,10 @@
  *		a mark is left, or too many without one are taken, a survey looks ports up until it has found
  *		SURVEY_ENOUGH free ones, and sets all marks right on its way.
  *
+ * For `waiting`, the longest-waiting that the survey has met is taken over, where timestamps allow it. Where no port was
+ * free among the first SURVEY_WAITING, it looks no further. This must be done here, too: the kernel's own choice skips
+ * a port in TIME_WAIT that was bound explicitly, which it would have taken over otherwise (tcp_tw_reuse).
+ *
  * Cost: some draws, and where most ports are marked a count over the marks; both the same for every fill. The
  * survey costs what the kernel's own search would have, is paid once for many connections, and cannot be left
  * out: the kernel's own choice skips every port that a live socket of ours was bound to, so that "leave it to the
@@ -57,7 +61,9 @@ char _license[] SEC("license") = "Dual MIT/GPL";
 #define DRAWS	      8	 /* before the marks are counted */
 #define FRESH_TRIES   4	 /* binds */
 #define SHARED_TRIES  16 /* look-ups, with or without a bind */
-#define SURVEY_ENOUGH 64
+#define SURVEY_ENOUGH  64
+#define SURVEY_WAITING 512
+#define SECOND_NS      1000000000ull
 #define DESTINATIONS  2048 /* 16 MiB */
 
 /* ---- what is read of the kernel's own structures; libbpf finds the offsets (CO-RE) ---- */
@@ -77,6 +83,9 @@ struct inet_sock {
 };
 struct tcp_sock {
 	unsigned char is_mptcp : 1;
+};
+struct tcp_timewait_sock {
+	unsigned int tw_ts_recent_stamp;
 };
 #pragma clang attribute pop
 /* A bit's number in inet_flags. Of an enumeration without a name, in which CO-RE finds nothing; the same since the
@@ -205,6 +214,13 @@ static __noinline unsigned pick(const struct marks *marks)
 
 /* ---- one connect() ---- */
 
+/* What a look-up found. */
+enum found {
+	FREE,
+	WAITING, /* a TIME_WAIT that may be taken over */
+	TAKEN,	 /* a connection, a listener, or a TIME_WAIT that may not */
+};
+
 struct call {
 	struct bpf_sock_addr *ctx;
 	struct marks *taken; /* for the destination; NULL: nothing is remembered of it */
@@ -216,7 +232,12 @@ struct call {
 	bool reuse;		/* the program has set SO_REUSEADDR itself */
 	bool done;
 	bool refused; /* some bind was */
-	unsigned start, free; /* of a survey */
+	/* Of a survey: where it began, free ports seen, the longest-waiting port (0: none) and its last segment. */
+	unsigned start, free, waiting;
+	__u32 oldest, stamp; /* seconds */
+	/* Of a probe. */
+	unsigned port;
+	enum found worst;
 };
 
 static __always_inline void set_reuse(const struct call *call, int on)
@@ -266,11 +287,33 @@ static __always_inline bool claim(const struct call *call, unsigned port)
 	       __sync_val_compare_and_swap(claimed, before, call->now_ns) == before;
 }
 
-/* Is there a connection from this source, or a listener? */
-static __always_inline bool look_up(const struct call *call, unsigned port, const __u32 *source_be)
+/* By who has claimed it and could not use it. */
+static __always_inline void unclaim(const struct call *call, unsigned port)
+{
+	*claim_of(call, port) = 0;
+}
+
+/* A socket with an explicit port takes a TIME_WAIT over if that has timestamps (RFC 6191), at once. As the kernel does
+ * where it chooses the port itself, we leave it a second (tcp_twsk_unique()). */
+static __always_inline enum found look_at(struct call *call, struct bpf_sock *sk)
+{
+	struct tcp_timewait_sock *waiting = bpf_skc_to_tcp_timewait_sock(sk);
+	__u32 stamp;
+
+	if (!waiting)
+		return TAKEN;
+	stamp = waiting->tw_ts_recent_stamp;
+	if (stamp == 0 || (__s32)((__u32)(call->now_ns / SECOND_NS) - stamp) <= 0)
+		return TAKEN;
+	call->stamp = stamp;
+	return WAITING;
+}
+
+static __always_inline enum found look_up(struct call *call, unsigned port, const __u32 *source_be)
 {
 	struct bpf_sock_tuple tuple = { 0 };
-	struct bpf_sock *found;
+	struct bpf_sock *sk;
+	enum found found;
 	__u32 size;
 
 	/* As a packet that arrives would have it: its source is the far end. */
@@ -287,29 +330,39 @@ static __always_inline bool look_up(const struct call *call, unsigned port, cons
 		tuple.ipv6.dport = bpf_htons(port);
 		size = sizeof(tuple.ipv6);
 	}
-	found = bpf_skc_lookup_tcp(call->ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
-	if (!found)
-		return false;
-	bpf_sk_release(found);
-	return true;
+	sk = bpf_skc_lookup_tcp(call->ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return FREE;
+	found = look_at(call, sk);
+	bpf_sk_release(sk);
+	return found;
 }
 
-static __noinline bool is_taken(const struct call *call, unsigned port)
+static long probe_source(unsigned index, struct call *call)
 {
-	unsigned sources = call->ipv4 ? settings.source4_count : settings.source6_count;
+	__u32 source_be[4] = { 0 };
+	enum found found;
 
+	if (call->ipv4)
+		source_be[3] = settings.source4_be[index % WIRE_SOURCES];
+	else
+		__builtin_memcpy(source_be, settings.source6_be[index % WIRE_SOURCES], sizeof(source_be));
+	found = look_up(call, call->port, source_be);
+	if (found > call->worst)
+		call->worst = found;
+	return found == TAKEN;
+}
+
+/* The worst that is found from any address that the connection could come from. */
+static __noinline enum found probe(struct call *call, unsigned port)
+{
 	count(WIRE_PROBE);
 	if (call->bound)
 		return look_up(call, port, call->to.source_be);
-	for (unsigned i = 0; i < WIRE_SOURCES && i < sources; i++) {
-		__u32 source_be[4] = { 0, 0, 0, settings.source4_be[i] };
-
-		if (!call->ipv4)
-			__builtin_memcpy(source_be, settings.source6_be[i], sizeof(source_be));
-		if (look_up(call, port, source_be))
-			return true;
-	}
-	return false;
+	call->port = port;
+	call->worst = FREE;
+	bpf_loop(call->ipv4 ? settings.source4_count : settings.source6_count, probe_source, call, 0);
+	return call->worst;
 }
 
 /* ---- fresh ---- */
@@ -344,9 +397,9 @@ static long try_fresh(unsigned index, struct call *call)
 	mark(&turn, port);
 	if (call->taken)
 		mark(call->taken, port);
-	if (!claim(call, port))
-		return 0;
 	call->done = bind_port(call, port);
+	if (call->done)
+		*claim_of(call, port) = call->now_ns; /* so that nobody shares it before it is connected */
 	return call->done;
 }
 
@@ -363,7 +416,7 @@ static __always_inline bool give_fresh(struct call *call)
 	return call->done;
 }
 
-/* ---- shared ---- */
+/* ---- shared, waiting ---- */
 
 static long try_shared(unsigned index, struct call *call)
 {
@@ -377,11 +430,12 @@ static long try_shared(unsigned index, struct call *call)
 	mark(call->taken, port);
 	if (!claim(call, port))
 		return 0;
-	if (is_taken(call, port)) {
+	if (probe(call, port) == FREE)
+		call->done = bind_port(call, port);
+	else
 		count(WIRE_TAKEN);
-		return 0;
-	}
-	call->done = bind_port(call, port);
+	if (!call->done)
+		unclaim(call, port);
 	return call->done;
 }
 
@@ -390,15 +444,30 @@ static long survey_port(unsigned index, struct call *call)
 	unsigned span = settings.last - settings.first + 1u;
 	unsigned offset = call->start + index;
 	unsigned port = settings.first + (offset < span ? offset : offset - span);
+	enum found found;
 
 	if (!call->taken || (settings.allowed[WORD(port)] & BIT(port)) == 0 || is_claimed(call, port))
 		return 0;
-	if (is_taken(call, port)) {
-		mark(call->taken, port);
-		return 0;
+	found = probe(call, port);
+	if (found == FREE) {
+		unmark(call->taken, port);
+		return ++call->free >= SURVEY_ENOUGH;
 	}
-	unmark(call->taken, port);
-	return ++call->free >= SURVEY_ENOUGH;
+	mark(call->taken, port);
+	if (found == WAITING && (call->waiting == 0 || (__s32)(call->stamp - call->oldest) < 0)) {
+		call->waiting = port;
+		call->oldest = call->stamp;
+	}
+	return call->waiting != 0 && call->free == 0 && index >= SURVEY_WAITING;
+}
+
+static __always_inline void survey(struct call *call)
+{
+	unsigned span = settings.last - settings.first + 1u;
+
+	count(WIRE_SURVEY);
+	call->start = draw(span);
+	bpf_loop(span, survey_port, call, 0);
 }
 
 static __always_inline void remember(struct call *call)
@@ -409,27 +478,36 @@ static __always_inline void remember(struct call *call)
 	call->taken = bpf_map_lookup_elem(&destinations, &call->to);
 }
 
-static __always_inline enum wire_way give_shared(struct call *call)
+static __always_inline enum wire_way try_all(struct call *call)
 {
-	unsigned span = settings.last - settings.first + 1u;
+	bpf_loop(SHARED_TRIES, try_shared, call, 0);
+	if (call->done)
+		return WIRE_SHARED;
+	survey(call);
+	if (call->free > 0) {
+		bpf_loop(SHARED_TRIES, try_shared, call, 0);
+		return call->done ? WIRE_SHARED : WIRE_REFUSED;
+	}
+	if (call->waiting == 0 || !claim(call, call->waiting))
+		return WIRE_EXHAUSTED;
+	call->done = bind_port(call, call->waiting);
+	if (!call->done)
+		unclaim(call, call->waiting);
+	return call->done ? WIRE_WAITING : WIRE_REFUSED;
+}
+
+static __always_inline enum wire_way give_other(struct call *call)
+{
+	enum wire_way way;
 
 	if (!call->bound && (call->ipv4 ? settings.source4_count : settings.source6_count) > WIRE_SOURCES)
 		return WIRE_MANY_SOURCES;
 	remember(call);
 	set_reuse(call, 1);
-	bpf_loop(SHARED_TRIES, try_shared, call, 0);
-	if (!call->done) {
-		count(WIRE_SURVEY);
-		call->start = draw(span);
-		bpf_loop(span, survey_port, call, 0);
-		if (call->free > 0)
-			bpf_loop(SHARED_TRIES, try_shared, call, 0);
-	}
-	if (call->done)
-		return WIRE_SHARED;
-	if (!call->reuse)
+	way = try_all(call);
+	if (!call->done && !call->reuse)
 		set_reuse(call, 0);
-	return call->free > 0 ? WIRE_REFUSED : WIRE_EXHAUSTED;
+	return way;
 }
 
 /* ---- the hooks ---- */
@@ -475,7 +553,7 @@ static __always_inline void give(struct call *call)
 	call->now_ns = bpf_ktime_get_ns();
 	call->taken = bpf_map_lookup_elem(&destinations, &call->to);
 	if (!give_fresh(call))
-		way = give_shared(call);
+		way = give_other(call);
 	/* The kernel forgets a socket's address when it refuses a bind; to bind to port 0 sets it anew. */
 	if (!call->done && call->refused && call->bound)
 		bind_to(call, 0);

@@ -28,6 +28,7 @@ struct hooks {
 static const char *const way_names[] = {
 	[WIRE_FRESH] = "fresh",
 	[WIRE_SHARED] = "shared",
+	[WIRE_WAITING] = "waiting",
 	[WIRE_EXHAUSTED] = "exhausted",
 	[WIRE_REFUSED] = "refused",
 	[WIRE_BOUND] = "bound",
