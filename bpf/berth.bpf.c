@@ -260,8 +260,10 @@ static __noinline bool bind_to(const struct call *call, unsigned port)
 
 static __always_inline bool bind_port(struct call *call, unsigned port)
 {
-	if (bind_to(call, port))
+	if (bind_to(call, port)) {
+		call->done = true;
 		return true;
+	}
 	count(WIRE_BIND_REFUSED);
 	call->refused = true;
 	return false;
@@ -397,10 +399,10 @@ static long try_fresh(unsigned index, struct call *call)
 	mark(&turn, port);
 	if (call->taken)
 		mark(call->taken, port);
-	call->done = bind_port(call, port);
-	if (call->done)
-		*claim_of(call, port) = call->now_ns; /* so that nobody shares it before it is connected */
-	return call->done;
+	if (!bind_port(call, port))
+		return 0;
+	*claim_of(call, port) = call->now_ns; /* so that nobody shares it before it is connected */
+	return 1;
 }
 
 static __always_inline bool give_fresh(struct call *call)
@@ -430,13 +432,12 @@ static long try_shared(unsigned index, struct call *call)
 	mark(call->taken, port);
 	if (!claim(call, port))
 		return 0;
-	if (probe(call, port) == FREE)
-		call->done = bind_port(call, port);
-	else
+	if (probe(call, port) != FREE)
 		count(WIRE_TAKEN);
-	if (!call->done)
-		unclaim(call, port);
-	return call->done;
+	else if (bind_port(call, port))
+		return 1;
+	unclaim(call, port);
+	return 0;
 }
 
 static long survey_port(unsigned index, struct call *call)
@@ -490,8 +491,7 @@ static __always_inline enum wire_way try_all(struct call *call)
 	}
 	if (call->waiting == 0 || !claim(call, call->waiting))
 		return WIRE_EXHAUSTED;
-	call->done = bind_port(call, call->waiting);
-	if (!call->done)
+	if (!bind_port(call, call->waiting))
 		unclaim(call, call->waiting);
 	return call->done ? WIRE_WAITING : WIRE_REFUSED;
 }
