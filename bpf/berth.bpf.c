@@ -72,6 +72,7 @@ char _license[] SEC("license") = "Dual MIT/GPL";
 struct sock_common {
 	unsigned char skc_reuse : 4;
 	unsigned char skc_reuseport : 1;
+	unsigned char skc_ipv6only : 1;
 };
 struct sock {
 	struct sock_common __sk_common;
@@ -119,7 +120,7 @@ static __u64 turn_over_ns; /* since when all have had their turn; 0: some have n
 
 static const struct marks no_marks; /* what a new destination begins with */
 
-/* When (destination, port) was last given; found by a hash, and a collision only means another draw. */
+/* When a port was last given for (source if bound, destination); found by a hash, and a collision only means another draw. */
 static __u64 claimed_ns[65536];
 
 static void count(enum wire_way way)
@@ -225,9 +226,9 @@ struct call {
 	struct bpf_sock_addr *ctx;
 	struct marks *taken; /* for the destination; NULL: nothing is remembered of it */
 	struct destination to;
-	unsigned salt; /* of the destination, in the hash of claims */
+	unsigned salt; /* of `to`, in the hash of claims */
 	__u64 now_ns;
-	bool ipv6_socket, ipv4; /* an IPv6 socket may connect to a mapped address */
+	bool ipv6_socket, ipv6_only, ipv4; /* an IPv6 socket may connect to a mapped address */
 	bool bound;		/* to an address, without a port */
 	bool reuse;		/* the program has set SO_REUSEADDR itself */
 	bool done;
@@ -280,7 +281,7 @@ static __always_inline bool is_claimed(const struct call *call, unsigned port)
 	return (__s64)(call->now_ns - *claim_of(call, port)) < (__s64)CLAIM_NS;
 }
 
-/* True for one of several calls that claim the same port for the same destination. */
+/* True for one of several calls that claim the same port at once. */
 static __always_inline bool claim(const struct call *call, unsigned port)
 {
 	__u64 *claimed = claim_of(call, port), before = *claimed;
@@ -539,17 +540,20 @@ static __always_inline enum wire_way examine(struct call *call, __u32 family)
 		return WIRE_OWN_CHOICE;
 	if (bpf_get_netns_cookie(call->ctx) != settings.netns_cookie)
 		return WIRE_OTHER_NETNS;
+	call->ipv6_only = BPF_CORE_READ_BITFIELD(&((struct inet_sock *)tcp)->sk.__sk_common, skc_ipv6only) != 0;
 	call->reuse = BPF_CORE_READ_BITFIELD(&((struct inet_sock *)tcp)->sk.__sk_common, skc_reuse) != 0;
 	return WIRE_FRESH;
 }
 
 static __always_inline void give(struct call *call)
 {
-	const __u32 *address_be = call->to.address_be;
+	const struct destination *to = &call->to;
 	enum wire_way way = WIRE_FRESH;
+	__u64 salt = 0;
 
-	call->salt = (address_be[0] ^ address_be[1] ^ address_be[2] ^ address_be[3] ^ call->to.port_be) *
-			     2654435761u >> 16;
+	for (int i = 0; i < 4; i++)
+		salt = (salt ^ to->source_be[i] ^ (__u64)to->address_be[i] << 32) * 0x9e3779b97f4a7c15ull;
+	call->salt = (salt ^ to->port_be) * 0x9e3779b97f4a7c15ull >> 48;
 	call->now_ns = bpf_ktime_get_ns();
 	call->taken = bpf_map_lookup_elem(&destinations, &call->to);
 	if (!give_fresh(call))
@@ -639,6 +643,10 @@ int connect6(struct bpf_sock_addr *ctx)
 	}
 	replace_any(to);
 	call.ipv4 = is_mapped(to->address_be);
+	if (call.ipv4 && call.ipv6_only) { /* fails before a port is chosen */
+		count(WIRE_NOT_TCP);
+		return 1;
+	}
 	give(&call);
 	return 1;
 }
