@@ -61,7 +61,7 @@ char _license[] SEC("license") = "Dual MIT/GPL";
 #define DRAWS	      8	 /* before the marks are counted */
 #define FRESH_TRIES   4	 /* binds */
 #define SHARED_TRIES  16 /* look-ups, with or without a bind */
-#define SURVEY_ENOUGH  64
+#define SURVEY_ENOUGH  4096
 #define SURVEY_WAITING 512
 #define SECOND_NS      1000000000ull
 #define DESTINATIONS  2048 /* 16 MiB */

@@ -50,7 +50,8 @@ static void hammer(struct tally *tally, unsigned connections, unsigned destinati
 
 int main(int argc, char **argv)
 {
-	struct tally *tally = mmap(NULL, sizeof(*tally), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct tally *tally =
+		mmap(NULL, sizeof(*tally), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (argc != 5 || tally == MAP_FAILED) {
 		fputs("usage: hammer PROCESSES CONNECTIONS DESTINATIONS HELD\n", stderr);
@@ -58,7 +59,8 @@ int main(int argc, char **argv)
 	}
 	for (int i = 0; i < atoi(argv[1]); i++)
 		if (fork() == 0)
-			hammer(tally, (unsigned)atoi(argv[2]), (unsigned)atoi(argv[3]), (unsigned)atoi(argv[4]));
+			hammer(tally, (unsigned)atoi(argv[2]), (unsigned)atoi(argv[3]),
+			       (unsigned)atoi(argv[4]));
 	while (wait(NULL) > 0)
 		;
 	printf("{\"connected\": %u, \"failed\": %u}\n", tally->connected, tally->failed);
