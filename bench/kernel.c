@@ -12,7 +12,9 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -27,10 +29,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PORTS	28232u /* 32768 to 60999 */
-#define SERVER	7001
-#define SAMPLES 400u
-#define HELD	500u
+#define PORTS	 28232u /* 32768 to 60999 */
+#define SERVER	 7001
+#define SAMPLES	 400u
+#define HELD	 500u
+/* What came before a figure, and its processes, have come to rest. */
+#define PAUSE_MS 200
 
 static const struct figure {
 	const char *what;
@@ -123,6 +127,7 @@ static void measure(const struct figure *figure, unsigned *open_connections)
 		++*open_connections;
 		hold(3);
 	}
+	poll(NULL, 0, PAUSE_MS);
 	for (unsigned i = 0; i < figure->samples; i++) {
 		uint64_t took = timed_connect(&fd);
 
@@ -189,7 +194,7 @@ static int compare(const void *a, const void *b)
 
 static struct measured read_samples(FILE *from, unsigned count)
 {
-	double samples[SAMPLES], sum = 0;
+	double samples[SAMPLES] = { 0 }, sum = 0;
 
 	for (unsigned i = 0; i < count; i++) {
 		if (fscanf(from, "%lf", &samples[i]) != 1)
@@ -209,12 +214,10 @@ static void run_side(char *const argv[], struct measured *ret_measured)
 
 	enter_namespace();
 	server = start_server();
-	if (pipe(out) < 0 || (pid = fork()) < 0)
+	if (pipe2(out, O_CLOEXEC) < 0 || (pid = fork()) < 0)
 		die("the worker");
 	if (pid == 0) {
 		dup2(out[1], STDOUT_FILENO);
-		close(out[0]);
-		close(out[1]);
 		execv(argv[0], argv);
 		die(argv[0]);
 	}

@@ -56,15 +56,15 @@ char _license[] SEC("license") = "Dual MIT/GPL";
 
 #define PORT_WORDS 1024
 
-#define TURN_NS	      30000000000ull
-#define CLAIM_NS      250000000ull /* longer than a call is kept from the processor after it was given a port */
-#define DRAWS	      8	 /* before the marks are counted */
-#define FRESH_TRIES   4	 /* binds */
-#define SHARED_TRIES  16 /* look-ups, with or without a bind */
+#define TURN_NS	       30000000000ull
+#define CLAIM_NS       50000000ull /* longer than a call is kept from the processor after it was given a port */
+#define DRAWS	       8	   /* before the marks are counted */
+#define FRESH_TRIES    4	   /* binds */
+#define SHARED_TRIES   8	   /* look-ups, with or without a bind */
 #define SURVEY_ENOUGH  4096
 #define SURVEY_WAITING 512
 #define SECOND_NS      1000000000ull
-#define DESTINATIONS  2048 /* 16 MiB */
+#define DESTINATIONS   2048 /* 16 MiB */
 
 /* ---- what is read of the kernel's own structures; libbpf finds the offsets (CO-RE) ---- */
 
@@ -159,57 +159,71 @@ static __always_inline unsigned draw_port(void)
 	return settings.first + draw(settings.last - settings.first + 1u);
 }
 
+/* The range is walked a cache line of marks at a time. */
+#define LINE 8
+
 struct walk {
 	const struct marks *marks;
-	unsigned first_word;
+	unsigned first_line;
 	unsigned left; /* how many to count off; in the first walk, how many there were */
 	unsigned port; /* 0: none */
 };
 
-static __always_inline __u64 unmarked(const struct walk *walk, unsigned index)
+static __always_inline __u64 unmarked(const struct walk *walk, unsigned word)
 {
-	unsigned word = (walk->first_word + index) % PORT_WORDS;
-
-	return settings.allowed[word] & ~walk->marks->word[word];
+	return settings.allowed[word % PORT_WORDS] & ~walk->marks->word[word % PORT_WORDS];
 }
 
-static long count_word(unsigned index, struct walk *walk)
+static long count_line(unsigned index, struct walk *walk)
 {
-	walk->left += berth_word_count(unmarked(walk, index));
+	unsigned word = (walk->first_line + index) * LINE;
+	unsigned here = 0;
+
+	for (unsigned i = 0; i < LINE; i++)
+		here += berth_word_count(unmarked(walk, word + i));
+	walk->left += here;
 	return 0;
 }
 
-static long select_in_word(unsigned index, struct walk *walk)
+static long select_in_line(unsigned index, struct walk *walk)
 {
-	__u64 word = unmarked(walk, index);
-	unsigned here = berth_word_count(word);
+	unsigned word = (walk->first_line + index) * LINE;
+	unsigned left = walk->left;
 
-	if (walk->left >= here) {
-		walk->left -= here;
-		return 0;
+	for (unsigned i = 0; i < LINE; i++, word++) {
+		__u64 ports = unmarked(walk, word);
+		unsigned here = berth_word_count(ports);
+
+		if (left < here) {
+			walk->port = word * 64 + berth_word_select(ports, left);
+			return 1;
+		}
+		left -= here;
 	}
-	walk->port = (walk->first_word + index) * 64 + berth_word_select(word, walk->left);
-	return 1;
+	walk->left = left;
+	return 0;
 }
 
 /* A port without a mark, each with the same chance; 0: none. Where marks come and go meanwhile it may be one
  * that has just been marked, or none though there was one: mark() finds out, or the next try. */
-static __noinline unsigned pick(const struct marks *marks)
+__noinline unsigned pick(const struct marks *marks)
 {
-	unsigned words = settings.last / 64 - settings.first / 64 + 1u;
-	struct walk walk = { .marks = marks, .first_word = settings.first / 64 };
+	unsigned lines = settings.last / (64 * LINE) - settings.first / (64 * LINE) + 1u;
+	struct walk walk = { .marks = marks, .first_line = settings.first / (64 * LINE) };
 
+	if (!marks)
+		return 0;
 	for (int i = 0; i < DRAWS; i++) {
 		unsigned port = draw_port();
 
 		if (may_be_tried(marks, port))
 			return port;
 	}
-	bpf_loop(words, count_word, &walk, 0);
+	bpf_loop(lines, count_line, &walk, 0);
 	if (walk.left == 0)
 		return 0;
 	walk.left = draw(walk.left);
-	bpf_loop(words, select_in_word, &walk, 0);
+	bpf_loop(lines, select_in_line, &walk, 0);
 	return walk.port;
 }
 
@@ -229,8 +243,8 @@ struct call {
 	unsigned salt; /* of `to`, in the hash of claims */
 	__u64 now_ns;
 	bool ipv6_socket, ipv6_only, ipv4; /* an IPv6 socket may connect to a mapped address */
-	bool bound;		/* to an address, without a port */
-	bool reuse;		/* the program has set SO_REUSEADDR itself */
+	bool bound;			   /* to an address, without a port */
+	bool reuse;			   /* the program has set SO_REUSEADDR itself */
 	bool done;
 	bool refused; /* some bind was */
 	/* Of a survey: where it began, free ports seen, the longest-waiting port (0: none) and its last segment. */
@@ -540,7 +554,8 @@ static __always_inline enum wire_way examine(struct call *call, __u32 family)
 		return WIRE_OWN_CHOICE;
 	if (bpf_get_netns_cookie(call->ctx) != settings.netns_cookie)
 		return WIRE_OTHER_NETNS;
-	call->ipv6_only = BPF_CORE_READ_BITFIELD(&((struct inet_sock *)tcp)->sk.__sk_common, skc_ipv6only) != 0;
+	call->ipv6_only =
+		BPF_CORE_READ_BITFIELD(&((struct inet_sock *)tcp)->sk.__sk_common, skc_ipv6only) != 0;
 	call->reuse = BPF_CORE_READ_BITFIELD(&((struct inet_sock *)tcp)->sk.__sk_common, skc_reuse) != 0;
 	return WIRE_FRESH;
 }

@@ -29,7 +29,8 @@ static bool make_cgroup(struct keeper *keeper, pid_t program)
 	int error = cgroup_own(own);
 
 	if (error) {
-		snprintf(keeper->failure, sizeof(keeper->failure), "no cgroup v2 here (%s)", strerror(-error));
+		snprintf(keeper->failure, sizeof(keeper->failure), "no cgroup v2 here (%s)",
+			 strerror(-error));
 		return false;
 	}
 	snprintf(name, sizeof(name), "berth-%d", (int)program);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/cgroup.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <mntent.h>
 #include <stdio.h>
 #include <string.h>
@@ -103,20 +103,13 @@ bool cgroup_populated(const struct cgroup *cgroup)
 	return !strstr(text, "populated 0");
 }
 
-/* A cgroup has no files that could be removed: only the directories below it, deepest first. */
-static void remove_tree(const char *path, int depth)
+/* A cgroup's files cannot be removed, and go with it. */
+static int remove_directory(const char *path, const struct stat *status, int type, struct FTW *place)
 {
-	char below[PATH_MAX];
-	const struct dirent *entry;
-	DIR *directory = depth < 16 ? opendir(path) : NULL;
-
-	while (directory && (entry = readdir(directory)))
-		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
-		    snprintf(below, sizeof(below), "%s/%s", path, entry->d_name) < (int)sizeof(below))
-			remove_tree(below, depth + 1);
-	if (directory)
-		closedir(directory);
-	rmdir(path);
+	(void)status, (void)place;
+	if (type == FTW_DP)
+		rmdir(path);
+	return 0;
 }
 
 void cgroup_remove(struct cgroup *cgroup)
@@ -126,5 +119,5 @@ void cgroup_remove(struct cgroup *cgroup)
 	if (cgroup->fd >= 0)
 		close(cgroup->fd);
 	cgroup->events_fd = cgroup->fd = -1;
-	remove_tree(cgroup->path, 0);
+	nftw(cgroup->path, remove_directory, 8, FTW_DEPTH | FTW_PHYS);
 }

@@ -26,13 +26,13 @@ struct wire_settings {
 	__u32 source6_be[WIRE_SOURCES][4];
 	__u64 allowed[1024]; /* one bit for each port: in the range and not reserved */
 };
-_Static_assert(sizeof(struct wire_settings) == 16 + 20 * WIRE_SOURCES + 8192, "no hidden padding");
+_Static_assert(sizeof(struct wire_settings) == 8528, "no hidden padding");
 
 /* Every connect() that the program sees ends in one way; what comes after WIRE_WAYS_OUT is counted besides. */
 enum wire_way {
-	WIRE_FRESH,	  /* given: nobody was on the port, nor any TIME_WAIT */
-	WIRE_SHARED,	  /* given: the port is in use or in TIME_WAIT, but not with this destination */
-	WIRE_WAITING,	  /* given: in TIME_WAIT with this destination, for more than a second, with timestamps */
+	WIRE_FRESH,   /* given: nobody was on the port, nor any TIME_WAIT */
+	WIRE_SHARED,  /* given: the port is in use or in TIME_WAIT, but not with this destination */
+	WIRE_WAITING, /* given: in TIME_WAIT with this destination, for more than a second, with timestamps */
 	WIRE_EXHAUSTED,	  /* left to the kernel: every port was looked up, and none is free for it */
 	WIRE_REFUSED,	  /* left to the kernel: ports are free, but their holders do not share them */
 	WIRE_BOUND,	  /* left alone: the socket has a port */
