@@ -42,10 +42,14 @@ static const struct figure {
 	unsigned samples;
 	bool churn;
 } figures[] = {
-	{ "connect", 0, SAMPLES, false },  { "connect", 50, SAMPLES, false },
-	{ "connect", 90, SAMPLES, false }, { "churn", 90, SAMPLES, true },
-	{ "connect", 99, 200, false },	   { "churn", 99.8, SAMPLES, true },
-	{ "connect", 99.9, 25, false },	   { "connect that fails", 100, 50, false },
+	{ "connect", 2, SAMPLES, false },
+	/* not 0: caches are to be warm */ { "connect", 50, SAMPLES, false },
+	{ "connect", 90, SAMPLES, false },
+	{ "churn", 90, SAMPLES, true },
+	{ "connect", 99, 200, false },
+	{ "churn", 99.8, SAMPLES, true },
+	{ "connect", 99.9, 25, false },
+	{ "connect that fails", 100, 50, false },
 };
 #define FIGURES (sizeof(figures) / sizeof(figures[0]))
 
@@ -234,7 +238,7 @@ static void run_side(char *const argv[], struct measured *ret_measured)
 static void print_table(const struct measured *stock, const struct measured *berth)
 {
 	printf("%-20s %7s %12s %12s %8s %12s %12s %10s\n", "microseconds", "filled", "stock p50",
-	       "kernel p50", "ratio", "stock mean", "kernel mean", "p50 / 0 %");
+	       "kernel p50", "ratio", "stock mean", "kernel mean", "p50 / 2 %");
 	for (size_t i = 0; i < FIGURES; i++)
 		printf("%-20s %5.1f %% %12.2f %12.2f %8.3f %12.2f %12.2f %10.2f\n", figures[i].what,
 		       figures[i].fill, stock[i].median_us, berth[i].median_us,
