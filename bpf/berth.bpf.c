@@ -13,7 +13,8 @@
  *
  * A bind cannot be taken back, and a socket that is bound to a port whose connection exists fails with
  * EADDRNOTAVAIL; hence never a bind in doubt. Between the look-up and the moment when the kernel has the connection
- * in its table another call could look the same port up: what is given is claimed for CLAIM_NS, by one call only.
+ * in its table another call could look the same port up: what is given is claimed by one call only, until
+ * the kernel reports the connection, or for CLAIM_NS.
  *
  * The turn	One bit for each port that was given, or found in use, since the turn began. The ports without a
  *		mark are where fresh ones are looked for; so a port rests as long as the range allows. When all
@@ -284,6 +285,15 @@ static __always_inline bool bind_port(struct call *call, unsigned port)
 	return false;
 }
 
+static __always_inline unsigned salt_of(const struct destination *to)
+{
+	__u64 salt = 0;
+
+	for (int i = 0; i < 4; i++)
+		salt = (salt ^ to->source_be[i] ^ (__u64)to->address_be[i] << 32) * 0x9e3779b97f4a7c15ull;
+	return (salt ^ to->port_be) * 0x9e3779b97f4a7c15ull >> 48;
+}
+
 static __always_inline __u64 *claim_of(const struct call *call, unsigned port)
 {
 	return &claimed_ns[(port + call->salt) % 65536];
@@ -513,16 +523,12 @@ static __always_inline enum wire_way try_all(struct call *call)
 
 static __always_inline enum wire_way give_other(struct call *call)
 {
-	enum wire_way way;
-
 	if (!call->bound && (call->ipv4 ? settings.source4_count : settings.source6_count) > WIRE_SOURCES)
 		return WIRE_MANY_SOURCES;
 	remember(call);
+	/* Stays, also if the kernel chooses: without it nobody could share the port that it takes. */
 	set_reuse(call, 1);
-	way = try_all(call);
-	if (!call->done && !call->reuse)
-		set_reuse(call, 0);
-	return way;
+	return try_all(call);
 }
 
 /* ---- the hooks ---- */
@@ -562,13 +568,9 @@ static __always_inline enum wire_way examine(struct call *call, __u32 family)
 
 static __always_inline void give(struct call *call)
 {
-	const struct destination *to = &call->to;
 	enum wire_way way = WIRE_FRESH;
-	__u64 salt = 0;
 
-	for (int i = 0; i < 4; i++)
-		salt = (salt ^ to->source_be[i] ^ (__u64)to->address_be[i] << 32) * 0x9e3779b97f4a7c15ull;
-	call->salt = (salt ^ to->port_be) * 0x9e3779b97f4a7c15ull >> 48;
+	call->salt = salt_of(&call->to);
 	call->now_ns = bpf_ktime_get_ns();
 	call->taken = bpf_map_lookup_elem(&destinations, &call->to);
 	if (!give_fresh(call))
@@ -663,5 +665,37 @@ int connect6(struct bpf_sock_addr *ctx)
 		return 1;
 	}
 	give(&call);
+	return 1;
+}
+
+/* The connection is in the kernel's table, where every look-up finds it: no claim is needed any more. */
+SEC("sockops")
+int begun(struct bpf_sock_ops *ctx)
+{
+	/* Read before the family is asked: the compiler would otherwise choose among addresses within ctx, which the
+	 * verifier does not allow. */
+	__u32 remote4 = ctx->remote_ip4, local4 = ctx->local_ip4;
+	__u32 remote6[4] = { ctx->remote_ip6[0], ctx->remote_ip6[1], ctx->remote_ip6[2], ctx->remote_ip6[3] };
+	__u32 local6[4] = { ctx->local_ip6[0], ctx->local_ip6[1], ctx->local_ip6[2], ctx->local_ip6[3] };
+	struct destination to = { .port_be = ctx->remote_port >> 16 };
+	bool ipv4 = ctx->family == AF_INET;
+
+	if (ctx->op != BPF_SOCK_OPS_TCP_CONNECT_CB)
+		return 1;
+	if (ipv4) {
+		to.address_be[2] = bpf_htonl(0xffff);
+		to.address_be[3] = remote4;
+	} else {
+		__builtin_memcpy(to.address_be, remote6, sizeof(remote6));
+	}
+	claimed_ns[(ctx->local_port + salt_of(&to)) % 65536] = 0;
+	/* Or it was bound to its address before. */
+	if (ipv4) {
+		to.source_be[2] = bpf_htonl(0xffff);
+		to.source_be[3] = local4;
+	} else {
+		__builtin_memcpy(to.source_be, local6, sizeof(local6));
+	}
+	claimed_ns[(ctx->local_port + salt_of(&to)) % 65536] = 0;
 	return 1;
 }

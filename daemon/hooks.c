@@ -21,7 +21,7 @@
 
 struct hooks {
 	struct berth *program;
-	struct bpf_link *connect4, *connect6;
+	struct bpf_link *connect4, *connect6, *begun;
 	struct port_sysctls sysctls;
 };
 
@@ -184,7 +184,8 @@ struct hooks *hooks_open(int cgroup_fd, char *ret_text, size_t size)
 	refresh_addresses(&hooks->program->bss->settings);
 	hooks->connect4 = bpf_program__attach_cgroup(hooks->program->progs.connect4, cgroup_fd);
 	hooks->connect6 = bpf_program__attach_cgroup(hooks->program->progs.connect6, cgroup_fd);
-	if (!hooks->connect4 || !hooks->connect6)
+	hooks->begun = bpf_program__attach_cgroup(hooks->program->progs.begun, cgroup_fd);
+	if (!hooks->connect4 || !hooks->connect6 || !hooks->begun)
 		return failed(hooks, ret_text, size, "eBPF", errno,
 			      "the program cannot be attached to the cgroup (CONFIG_CGROUP_BPF)");
 	return hooks;
@@ -201,6 +202,7 @@ void hooks_close(struct hooks *hooks)
 		return;
 	bpf_link__destroy(hooks->connect4);
 	bpf_link__destroy(hooks->connect6);
+	bpf_link__destroy(hooks->begun);
 	berth__destroy(hooks->program);
 	free(hooks);
 }

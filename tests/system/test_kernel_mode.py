@@ -26,7 +26,7 @@ def cgroup_root():
 def hooks():
     """How many programs of ours are in the kernel."""
     listed = json.loads(subprocess.run(["/usr/sbin/bpftool", "-j", "prog", "list"], capture_output=True, check=True).stdout)
-    return sum(program.get("name") in ("connect4", "connect6") for program in listed)
+    return sum(program.get("name") in ("connect4", "connect6", "begun") for program in listed)
 
 
 def cgroups():
@@ -183,10 +183,10 @@ sys.stdin.read()
 
 
 def test_sixteen_processes_one_small_range(net):
-    """Two CPUs, 200 ports, two destinations, 16 processes that hold at most 160 + 160 of the 400 tuples."""
+    """Two CPUs, 200 ports, two destinations, 16 processes that hold up to 384 of the 400 tuples."""
     net.sysctl("ipv4.ip_local_port_range", f"{FIRST} {FIRST + 199}")
     net.sink(2)
-    out, ways = run(net, [tool("hammer"), "16", "2000", "2", "20"], timeout=110)
+    out, ways = run(net, [tool("hammer"), "16", "2000", "2", "24"], timeout=110)
     assert json.loads(out) == {"connected": 32000, "failed": 0}, (out, ways)
 
 
@@ -252,7 +252,7 @@ def test_keeper_killed(small):
     """The hooks go with it, the program runs on; only the cgroup stays, as nobody is left to remove it."""
     process = small.popen([*KERNEL, "sh", "-c", "echo started; exec sleep 60"], stdout=subprocess.PIPE)
     assert process.stdout.readline() == "started\n"
-    assert len(cgroups()) == 1 and hooks() == 2
+    assert len(cgroups()) == 1 and hooks() == 3
     keeper = wait_for(lambda: [p for p, n in small.berth_processes().items() if n == "berth-keeper"], "the keeper")
     os.kill(keeper[0], signal.SIGKILL)
     wait_for(lambda: hooks() == 0, "the hooks to go")
