@@ -62,6 +62,7 @@ char _license[] SEC("license") = "Dual MIT/GPL";
 #define DRAWS	       8	   /* before the marks are counted */
 #define FRESH_TRIES    4	   /* binds */
 #define SHARED_TRIES   8	   /* look-ups, with or without a bind */
+#define SURVEYED_TRIES 64	   /* after a survey, which does not see who would refuse a bind */
 #define SURVEY_ENOUGH  4096
 #define SURVEY_WAITING 512
 #define SECOND_NS      1000000000ull
@@ -511,7 +512,7 @@ static __always_inline enum wire_way try_all(struct call *call)
 		return WIRE_SHARED;
 	survey(call);
 	if (call->free > 0) {
-		bpf_loop(SHARED_TRIES, try_shared, call, 0);
+		bpf_loop(SURVEYED_TRIES, try_shared, call, 0);
 		return call->done ? WIRE_SHARED : WIRE_REFUSED;
 	}
 	if (call->waiting == 0 || !claim(call, call->waiting))
