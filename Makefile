@@ -15,6 +15,8 @@
 
 CC       = gcc
 BUILD    = build
+# Debian has it where users have no path to.
+BPFTOOL  = $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
 PREFIX   = /usr/local
 VERSION  = 0.1.0
 SOMAJOR  = 0
@@ -25,7 +27,7 @@ CFLAGS   = -std=gnu11 $(OPT) $(WARN) -fPIC
 CPPFLAGS = -iquote . -D_GNU_SOURCE -DBERTH_VERSION='"$(VERSION)"' -MMD -MP
 LDFLAGS  =
 SOFLAGS  = -Wl,-z,defs
-LDLIBS   = -lseccomp -lmnl -ljansson -lpthread
+LDLIBS   = -lseccomp -lmnl -ljansson -lbpf -lpthread
 ifdef SANITIZE
 CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
@@ -39,7 +41,7 @@ say   = $(if $(V),,@printf '  %-5s %s\n' $(1) $@)
 # A folder is a layer (docs/ARCHITECTURE.md): its sources are what lies in it.
 objects  = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(addsuffix /*.c,$(1))))
 CORE     = $(call objects,core)
-PROGRAM  = $(call objects,host supervise cli)
+PROGRAM  = $(call objects,host supervise daemon cli)
 CORE_TESTS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/core/*_test.c))
 HOST_TESTS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/host/*_test.c tests/supervise/*_test.c))
 KERNEL_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/kernel/*.c))
@@ -67,6 +69,19 @@ $(BUILD)/%.o: %.c
 	$(call say,CC)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# The eBPF program, and the header by which the loader carries it along. Always by clang; one for all builds' flags.
+$(BUILD)/bpf/berth.o: bpf/berth.bpf.c
+	$(call say,BPF)
+	$(Q)mkdir -p $(@D)
+	$(Q)clang -target bpf -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -iquote . \
+	    -idirafter /usr/include/$(shell $(CC) -print-multiarch) -MMD -MP -c -o $@ $<
+$(BUILD)/berth.skel.h: $(BUILD)/bpf/berth.o
+	$(call say,SKEL)
+	$(Q){ echo "/* NOLINTBEGIN: bpftool wrote this */" && $(BPFTOOL) gen skeleton $< name berth && \
+	    echo "/* NOLINTEND */"; } >$@
+$(BUILD)/daemon/hooks.o: $(BUILD)/berth.skel.h
+$(BUILD)/daemon/hooks.o: CPPFLAGS += -isystem $(BUILD)
 
 $(CORE_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libberth.a
 	$(call say,LD)

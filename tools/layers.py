@@ -141,6 +141,8 @@ PLANTED = [
     ("supervise/planted.c", '#include "cli/planted.h"\n', 'supervise/ may not include "cli/planted.h"'),
     ("cli/planted.c", '#include "bpf/planted.h"\n', 'cli/ may not include "bpf/planted.h"'),
     ("sim/planted.c", '#include "tests/planted.h"\n', 'sim/ may not include "tests/planted.h"'),
+    ("daemon/planted.c", '#include "supervise/planted.h"\n', 'daemon/ may not include "supervise/planted.h"'),
+    ("bpf/planted.bpf.c", '#include "host/planted.h"\n', 'bpf/ may not include "host/planted.h"'),
     ("wire/planted.h", "#include <stdint.h>\nstatic inline int planted(void) { return 1; }\n", "no functions"),
     ("wire/planted.h", "struct planted { char *name; };\n", "no pointers"),
 ]

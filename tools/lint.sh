@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.." || exit 1
 JOBS=$(nproc)
 failed=0
 
-mapfile -t folders < <(ls -d core wire host supervise cli bench tests 2>/dev/null)
+mapfile -t folders < <(ls -d core wire host supervise daemon cli bench tests 2>/dev/null)
 mapfile -t sources < <(find "${folders[@]}" -name '*.c' | sort)
 mapfile -t headers < <(find "${folders[@]}" -name '*.h' | sort)
 mapfile -t pages < <(ls man/*.[1-8])
@@ -52,8 +52,8 @@ scripts()
 	shellcheck -e SC2317 tools/*.sh .ci/run
 }
 
-make -s build/berth.h || exit 1 # tests/install includes it
-step "clang-format" clang-format-14 --dry-run -Werror "${sources[@]}" "${headers[@]}"
+make -s build/berth.h build/berth.skel.h || exit 1 # tests/install and daemon include them
+step "clang-format" clang-format-14 --dry-run -Werror "${sources[@]}" "${headers[@]}" bpf/*.c
 step "clang-tidy, ${#sources[@]} files" tidy
 step "cppcheck" cppcheck_all
 step "mandoc, ${#pages[@]} pages" manual_pages

@@ -20,6 +20,16 @@ clang_runtime()
 	esac
 }
 
+# Debian has bpftool as a package of its own, Ubuntu with the kernel's tools.
+bpftool_package()
+{
+	# shellcheck source=/dev/null
+	case $(. /etc/os-release && echo "$ID") in
+	ubuntu) echo linux-tools-generic ;;
+	*) echo bpftool ;;
+	esac
+}
+
 packages()
 {
 	cat <<END
@@ -27,6 +37,9 @@ build gcc                compiles everything
 build libc6-dev          the C library's headers
 build libseccomp-dev     berth run: the filter, and the notifications of bind and connect
 build libmnl-dev         berth run: the dump of the kernel's sockets (sock_diag)
+build clang              the eBPF program
+build libbpf-dev         berth run --mode=kernel: loads it
+build $(bpftool_package) berth run --mode=kernel: the header by which the loader carries it
 build libjansson-dev     berth demo --json
 check clang              the second compiler; sanitizers and fuzzers are built by it
 check $(clang_runtime) clang's AddressSanitizer, UBSan and libFuzzer

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/kernel_run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon/hooks.h"
+#include "host/cgroup.h"
+#include "host/exec.h"
+
+#define REFRESH_MS 1000
+
+struct keeper {
+	struct cgroup cgroup;
+	struct hooks *hooks;
+	char failure[256]; /* why kernel mode cannot be had; empty: it can */
+};
+
+static bool make_cgroup(struct keeper *keeper, pid_t program)
+{
+	char own[PATH_MAX], name[32];
+	int error = cgroup_own(own);
+
+	if (error) {
+		snprintf(keeper->failure, sizeof(keeper->failure), "no cgroup v2 here (%s)",
+			 strerror(-error));
+		return false;
+	}
+	snprintf(name, sizeof(name), "berth-%d", (int)program);
+	error = cgroup_make(own, name, &keeper->cgroup);
+	if (error)
+		snprintf(keeper->failure, sizeof(keeper->failure), "make a cgroup in %.150s: %s%s", own,
+			 strerror(-error), error == -EACCES || error == -EPERM ? " (be root)" : "");
+	return error == 0;
+}
+
+static bool prepare(struct keeper *keeper, pid_t program)
+{
+	int error;
+
+	if (!make_cgroup(keeper, program))
+		return false;
+	keeper->hooks = hooks_open(keeper->cgroup.fd, keeper->failure, sizeof(keeper->failure));
+	if (keeper->hooks) {
+		error = cgroup_enter(&keeper->cgroup, program);
+		if (error == 0)
+			return true;
+		snprintf(keeper->failure, sizeof(keeper->failure), "enter the cgroup %.150s: %s",
+			 keeper->cgroup.path, strerror(-error));
+		hooks_close(keeper->hooks);
+	}
+	cgroup_remove(&keeper->cgroup);
+	return false;
+}
+
+static void say_what_was_done(const struct hooks *hooks)
+{
+	fputs("berth run: kernel:", stderr);
+	for (int way = 0; way < WIRE_WAYS; way++)
+		if (hooks_way(hooks, (enum wire_way)way) > 0)
+			fprintf(stderr, " %s %llu", wire_way_name((enum wire_way)way),
+				(unsigned long long)hooks_way(hooks, (enum wire_way)way));
+	fputc('\n', stderr);
+}
+
+/* Leaves the program's terminal, signals, directory and files. */
+static void step_back(int pipe_fd, bool verbose)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	sigset_t all;
+
+	setsid();
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	prctl(PR_SET_NAME, "berth-keeper");
+	if (chdir("/") < 0)
+		_exit(1);
+	for (int fd = 0; fd <= (verbose ? 1 : 2); fd++)
+		dup2(null, fd);
+	dup2(pipe_fd, 3);
+	close_range(4, ~0u, 0);
+}
+
+_Noreturn static void keeper_main(pid_t program, int pipe_fd, bool verbose)
+{
+	struct keeper keeper = { 0 };
+	struct pollfd events = { .events = POLLPRI };
+	bool ready;
+
+	step_back(pipe_fd, verbose);
+	ready = prepare(&keeper, program);
+	if (write(3, keeper.failure, sizeof(keeper.failure)) < 0 || !ready)
+		_exit(1);
+	close(3);
+	events.fd = keeper.cgroup.events_fd;
+	while (cgroup_populated(&keeper.cgroup)) {
+		if (poll(&events, 1, REFRESH_MS) == 0)
+			hooks_refresh(keeper.hooks);
+	}
+	if (verbose)
+		say_what_was_done(keeper.hooks);
+	hooks_close(keeper.hooks);
+	cgroup_remove(&keeper.cgroup);
+	_exit(0);
+}
+
+/* Starts the keeper, the child of a child that ends at once. 0 or negative errno. */
+static int start_keeper(int pipe_fd, bool verbose)
+{
+	pid_t program = getpid();
+	pid_t between = fork();
+
+	if (between < 0)
+		return -errno;
+	if (between > 0) {
+		waitpid(between, NULL, 0);
+		return 0;
+	}
+	between = fork();
+	if (between == 0)
+		keeper_main(program, pipe_fd, verbose);
+	_exit(between < 0);
+}
+
+int kernel_run(bool verbose, char *const argv[])
+{
+	char text[256] = "the keeper could not be started";
+	int news[2], status;
+
+	if (pipe2(news, O_CLOEXEC) < 0 || start_keeper(news[1], verbose) < 0) {
+		fprintf(stderr, "berth run: start: %s\n", strerror(errno));
+		return 1;
+	}
+	close(news[1]);
+	if (read(news[0], text, sizeof(text)) != sizeof(text) || text[0] != '\0') {
+		fprintf(stderr, "berth run: --mode=kernel: %s\n", text);
+		return 1;
+	}
+	close(news[0]);
+	execvp(argv[0], argv);
+	status = exec_failure(argv[0], errno, text, sizeof(text));
+	fprintf(stderr, "berth run: %s\n", text);
+	return status;
+}
