@@ -74,7 +74,7 @@ $(BUILD)/%.o: %.c
 $(BUILD)/bpf/berth.o: bpf/berth.bpf.c
 	$(call say,BPF)
 	$(Q)mkdir -p $(@D)
-	$(Q)clang -target bpf -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -iquote . \
+	$(Q)clang -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -iquote . \
 	    -idirafter /usr/include/$(shell $(CC) -print-multiarch) -MMD -MP -c -o $@ $<
 $(BUILD)/berth.skel.h: $(BUILD)/bpf/berth.o
 	$(call say,SKEL)
