@@ -79,7 +79,7 @@ $(BUILD)/bpf/berth.o: bpf/berth.bpf.c
 $(BUILD)/berth.skel.h: $(BUILD)/bpf/berth.o
 	$(call say,SKEL)
 	$(Q){ echo "/* NOLINTBEGIN: bpftool wrote this */" && $(BPFTOOL) gen skeleton $< name berth && \
-	    echo "/* NOLINTEND */"; } >$@
+	    echo "/* NOLINTEND */" && echo "#define BERTH_BUILD \"$$(sha256sum <$< | cut -c 1-16)\""; } >$@
 $(BUILD)/daemon/hooks.o: $(BUILD)/berth.skel.h
 $(BUILD)/daemon/hooks.o: CPPFLAGS += -isystem $(BUILD)
 

@@ -4,25 +4,19 @@
 #include <assert.h>
 #include <berth.skel.h>
 #include <errno.h>
-#include <ifaddrs.h>
-#include <netinet/in.h>
-#include <stdbool.h>
-#include <stdio.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "host/sysctl.h"
+#include "daemon/settings.h"
 
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
-#endif
+/* How many programs the object has. */
+#define HOOKS (sizeof(((struct berth *)NULL)->progs) / sizeof(struct bpf_program *))
 
 struct hooks {
-	struct berth *program;
-	struct bpf_link *connect4, *connect6, *begun;
-	struct port_sysctls sysctls;
+	struct berth *berth;
+	struct bpf_link *links[HOOKS]; /* NULL: not attached by us */
 };
 
 static const char *const way_names[] = {
@@ -49,101 +43,41 @@ const char *wire_way_name(enum wire_way way)
 	return way_names[way];
 }
 
-/* ---- settings ---- */
-
-static void set_ports(struct wire_settings *settings, const struct port_sysctls *sysctls)
+const char *hooks_build(void)
 {
-	for (unsigned word = 0; word < BERTH_PORTS / 64; word++) {
-		uint64_t allowed = 0;
-
-		for (unsigned port = word * 64; port < word * 64 + 64; port++)
-			if (port > 0 && port >= sysctls->first && port <= sysctls->last &&
-			    !berth_port_set_contains(&sysctls->reserved, port))
-				allowed |= 1ull << port % 64;
-		settings->allowed[word] = allowed;
-	}
-	settings->first = (uint16_t)(sysctls->first > 0 ? sysctls->first : 1);
-	settings->last = (uint16_t)sysctls->last;
+	return BERTH_BUILD;
 }
 
-static void add_address(struct wire_settings *settings, const struct sockaddr *address)
+uint64_t hooks_way(const struct hooks *hooks, enum wire_way way)
 {
-	if (address->sa_family == AF_INET) {
-		if (settings->source4_count < WIRE_SOURCES)
-			memcpy(&settings->source4_be[settings->source4_count++],
-			       &((const struct sockaddr_in *)(const void *)address)->sin_addr,
-			       sizeof(settings->source4_be[0]));
-		else
-			settings->source4_count = WIRE_TOO_MANY_SOURCES;
-	} else if (address->sa_family == AF_INET6) {
-		if (settings->source6_count < WIRE_SOURCES)
-			memcpy(settings->source6_be[settings->source6_count++],
-			       &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr,
-			       sizeof(settings->source6_be[0]));
-		else
-			settings->source6_count = WIRE_TOO_MANY_SOURCES;
-	}
+	return hooks->berth->bss->ways[way];
 }
 
-/* Which addresses a connection can come from. False: not to be known. */
-static bool read_addresses(struct wire_settings *ret_settings)
+struct bpf_object *hooks_object(const struct hooks *hooks)
 {
-	struct ifaddrs *all;
-
-	if (getifaddrs(&all) < 0)
-		return false;
-	for (const struct ifaddrs *one = all; one; one = one->ifa_next)
-		if (one->ifa_addr)
-			add_address(ret_settings, one->ifa_addr);
-	freeifaddrs(all);
-	return true;
+	return hooks->berth->obj;
 }
 
-static void refresh_addresses(struct wire_settings *settings)
-{
-	struct wire_settings read = { 0 };
-
-	if (!read_addresses(&read))
-		read.source4_count = read.source6_count = WIRE_TOO_MANY_SOURCES;
-	memcpy(settings->source4_be, read.source4_be, sizeof(read.source4_be));
-	memcpy(settings->source6_be, read.source6_be, sizeof(read.source6_be));
-	settings->source4_count = read.source4_count;
-	settings->source6_count = read.source6_count;
-}
-
-void hooks_refresh(struct hooks *hooks)
-{
-	struct wire_settings *settings = &hooks->program->bss->settings;
-	struct port_sysctls read;
-
-	refresh_addresses(settings);
-	if (port_sysctls_read(&read) == 0 && !port_sysctls_equal(&read, &hooks->sysctls)) {
-		hooks->sysctls = read;
-		set_ports(settings, &read);
-	}
-}
-
-/* 0 or negative errno. */
-static int read_netns_cookie(__u64 *ret_cookie)
-{
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	socklen_t length = sizeof(*ret_cookie);
-	int error = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, ret_cookie, &length) < 0)
-		error = -errno;
-	close(fd);
-	return error;
-}
-
-/* ---- loading ---- */
-
+/* libbpf tells at length what fails; the user is told in one line. */
 static int stay_silent(enum libbpf_print_level level, const char *format, va_list arguments)
 {
 	(void)level, (void)format, (void)arguments;
 	return 0;
+}
+
+struct hooks *hooks_open(struct trouble *ret_trouble)
+{
+	struct hooks *hooks = calloc(1, sizeof(*hooks));
+
+	libbpf_set_print(stay_silent);
+	if (hooks)
+		hooks->berth = berth__open();
+	if (!hooks || !hooks->berth) {
+		trouble_say(ret_trouble, "eBPF: the program cannot be prepared: %s", strerror(errno));
+		free(hooks);
+		return NULL;
+	}
+	return hooks;
 }
 
 static const char *load_failure(int error)
@@ -155,54 +89,59 @@ static const char *load_failure(int error)
 	return "this kernel refuses the program; Linux 6.8 or later is needed";
 }
 
-static struct hooks *failed(struct hooks *hooks, char *text, size_t size, const char *step, int error,
-			    const char *why)
+void hooks_refresh(struct hooks *hooks)
 {
-	snprintf(text, size, "%s: %s (%s)", step, why, strerror(error));
-	hooks_close(hooks);
-	return NULL;
+	settings_refresh(&hooks->berth->bss->settings);
 }
 
-struct hooks *hooks_open(int cgroup_fd, char *ret_text, size_t size)
+bool hooks_load(struct hooks *hooks, struct trouble *ret_trouble)
 {
-	struct hooks *hooks = calloc(1, sizeof(*hooks));
-	int error;
+	int error = -berth__load(hooks->berth);
 
-	libbpf_set_print(stay_silent);
-	if (!hooks || !(hooks->program = berth__open()))
-		return failed(hooks, ret_text, size, "eBPF", errno, "the program cannot be prepared");
-	error = -berth__load(hooks->program);
 	if (error)
-		return failed(hooks, ret_text, size, "eBPF", error, load_failure(error));
-	error = -read_netns_cookie(&hooks->program->bss->settings.netns_cookie);
-	if (error)
-		return failed(hooks, ret_text, size, "network namespace", error, "its cookie cannot be read");
-	error = -port_sysctls_read(&hooks->sysctls);
-	if (error)
-		return failed(hooks, ret_text, size, "/proc/sys/net/ipv4", error, "cannot be read");
-	set_ports(&hooks->program->bss->settings, &hooks->sysctls);
-	refresh_addresses(&hooks->program->bss->settings);
-	hooks->connect4 = bpf_program__attach_cgroup(hooks->program->progs.connect4, cgroup_fd);
-	hooks->connect6 = bpf_program__attach_cgroup(hooks->program->progs.connect6, cgroup_fd);
-	hooks->begun = bpf_program__attach_cgroup(hooks->program->progs.begun, cgroup_fd);
-	if (!hooks->connect4 || !hooks->connect6 || !hooks->begun)
-		return failed(hooks, ret_text, size, "eBPF", errno,
-			      "the program cannot be attached to the cgroup (CONFIG_CGROUP_BPF)");
-	return hooks;
+		return trouble_say(ret_trouble, "eBPF: %s (%s)", load_failure(error), strerror(error));
+	hooks_refresh(hooks);
+	return true;
 }
 
-uint64_t hooks_way(const struct hooks *hooks, enum wire_way way)
+struct bpf_link *hooks_attach_program(struct bpf_program *program, int cgroup_fd)
 {
-	return hooks->program->bss->ways[way];
+	if (bpf_program__type(program) == BPF_PROG_TYPE_TRACING)
+		return bpf_program__attach(program);
+	return bpf_program__attach_cgroup(program, cgroup_fd);
+}
+
+void hooks_attach_failure(const struct bpf_program *program, int error, struct trouble *ret_trouble)
+{
+	trouble_say(ret_trouble, "eBPF: %s cannot be attached: %s%s", bpf_program__name(program),
+		    strerror(error),
+		    error == EPERM ? " (be root; or another program there does not allow a second one)"
+				   : " (CONFIG_CGROUP_BPF, CONFIG_BPF_EVENTS)");
+}
+
+bool hooks_attach(struct hooks *hooks, int cgroup_fd, struct trouble *ret_trouble)
+{
+	struct bpf_program *program;
+	unsigned count = 0;
+
+	bpf_object__for_each_program(program, hooks->berth->obj)
+	{
+		hooks->links[count] = hooks_attach_program(program, cgroup_fd);
+		if (!hooks->links[count]) {
+			hooks_attach_failure(program, errno, ret_trouble);
+			return false;
+		}
+		count++;
+	}
+	return true;
 }
 
 void hooks_close(struct hooks *hooks)
 {
 	if (!hooks)
 		return;
-	bpf_link__destroy(hooks->connect4);
-	bpf_link__destroy(hooks->connect6);
-	bpf_link__destroy(hooks->begun);
-	berth__destroy(hooks->program);
+	for (unsigned i = 0; i < HOOKS; i++)
+		bpf_link__destroy(hooks->links[i]);
+	berth__destroy(hooks->berth);
 	free(hooks);
 }

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * berth detach: takes away what a daemon has attached.
+ */
+#include <getopt.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "daemon/detach.h"
+#include "daemon/pins.h"
+
+static const char help[] =
+	"Usage: berth detach [--pin=DIR] [--json]\n"
+	"Removes what a berth daemon has attached and kept, at once and also under load. No daemon is needed; one\n"
+	"that runs ends. Needs root.\n\n"
+	"  --pin=DIR              where it is kept; the default is /sys/fs/bpf/berth\n"
+	"  --json                 print one object: pin, cgroup (null: nothing was attached), hooks[], maps[]\n"
+	"  -h, --help             this text\n";
+
+enum {
+	OPTION_PIN = 256,
+	OPTION_JSON
+};
+
+static const struct option long_options[] = {
+	{ "pin", required_argument, NULL, OPTION_PIN },
+	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+struct request {
+	const char *pin;
+	bool json;
+};
+
+/* -1 to go on, or the exit status. */
+static int take_option(int option, char **argv, struct request *request)
+{
+	switch (option) {
+	case OPTION_PIN:
+		request->pin = optarg;
+		return -1;
+	case OPTION_JSON:
+		request->json = true;
+		return -1;
+	case 'h':
+		fputs(help, stdout);
+		return EXIT_OK;
+	case ':':
+		return usage_error("detach", "%s needs a value; 'berth detach --help' lists the options",
+				   argv[optind - 1]);
+	default:
+		return usage_error("detach", "no option '%s'; 'berth detach --help' lists them",
+				   argv[optind - 1]);
+	}
+}
+
+static void note(void *context, enum detached kind, const char *name)
+{
+	json_array_append_new(json_object_get(context, kind == DETACHED_HOOK ? "hooks" : "maps"),
+			      json_string(name));
+}
+
+static void print_names(const json_t *report, const char *kind)
+{
+	const json_t *names = json_object_get(report, kind);
+	const json_t *name;
+	size_t i;
+
+	printf("%zu %s (", json_array_size(names), kind);
+	json_array_foreach(names, i, name)
+		printf("%s%s", i > 0 ? " " : "", json_string_value(name));
+	putchar(')');
+}
+
+static void print_text(const json_t *report, const char *pin)
+{
+	const json_t *cgroup = json_object_get(report, "cgroup");
+
+	if (json_is_null(cgroup)) {
+		printf("nothing is attached: no %s\n", pin);
+		return;
+	}
+	printf("removed from %s: ", json_string_value(cgroup));
+	print_names(report, "hooks");
+	fputs(", ", stdout);
+	print_names(report, "maps");
+	printf(", and %s\n", pin);
+}
+
+int command_detach(int argc, char **argv)
+{
+	struct request request = { .pin = PINS_DEFAULT };
+	struct trouble trouble;
+	char cgroup[PATH_MAX];
+	json_t *report;
+	bool done;
+	int option, status;
+
+	while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
+		status = take_option(option, argv, &request);
+		if (status >= 0)
+			return status;
+	}
+	if (optind < argc)
+		return usage_error("detach", "'%s' is one word too many; 'berth detach --help' shows how",
+				   argv[optind]);
+	if (strlen(request.pin) > PINS_DIR_MAX)
+		return usage_error("detach", "--pin: too long");
+	report = json_pack("{s:s, s:s?, s:[], s:[]}", "pin", request.pin, "cgroup",
+			   pins_read(request.pin, PINS_WORD_CGROUP, cgroup) ? cgroup : NULL, "hooks", "maps");
+	done = detach(request.pin, note, report, &trouble);
+	if (!done)
+		failure("detach", "%s", trouble.text);
+	else if (request.json)
+		json_dumpf(report, stdout, JSON_INDENT(2)), putchar('\n');
+	else
+		print_text(report, request.pin);
+	json_decref(report);
+	return done ? EXIT_OK : EXIT_FAILED;
+}
