@@ -10,6 +10,8 @@
 
 #include "cli/command.h"
 #include "daemon/detach.h"
+#include "daemon/hooks.h"
+#include "daemon/pinned.h"
 #include "daemon/pins.h"
 
 static const char help[] =
@@ -17,7 +19,8 @@ static const char help[] =
 	"Removes what a berth daemon has attached and kept, at once and also under load. No daemon is needed; one\n"
 	"that runs ends. Needs root.\n\n"
 	"  --pin=DIR              where it is kept; the default is /sys/fs/bpf/berth\n"
-	"  --json                 print one object: pin, cgroup (null: nothing was attached), hooks[], maps[]\n"
+	"  --json                 print one object: pin, cgroup (null: nothing was attached), hooks[], maps[], and\n"
+	"                         ways (how often calls were answered which way; null: another build's)\n"
 	"  -h, --help             this text\n";
 
 enum {
@@ -77,6 +80,20 @@ static void print_names(const json_t *report, const char *kind)
 	putchar(')');
 }
 
+static void print_counts(json_t *ways)
+{
+	const char *name;
+	json_t *count;
+
+	if (!json_is_object(ways))
+		return;
+	fputs("calls were answered:", stdout);
+	json_object_foreach(ways, name, count)
+		if (json_integer_value(count) > 0)
+			printf(" %s %" JSON_INTEGER_FORMAT, name, json_integer_value(count));
+	putchar('\n');
+}
+
 static void print_text(const json_t *report, const char *pin)
 {
 	const json_t *cgroup = json_object_get(report, "cgroup");
@@ -90,13 +107,34 @@ static void print_text(const json_t *report, const char *pin)
 	fputs(", ", stdout);
 	print_names(report, "maps");
 	printf(", and %s\n", pin);
+	print_counts(json_object_get(report, "ways"));
+}
+
+/* What goes with the maps. */
+static json_t *last_counts(const struct pinned *pinned)
+{
+	json_t *ways = json_object();
+
+	for (int way = 0; way < WIRE_WAYS; way++)
+		json_object_set_new(ways, wire_way_name((enum wire_way)way),
+				    json_integer((json_int_t)pinned->ways[way]));
+	return ways;
+}
+
+static json_t *begin_report(const char *pin)
+{
+	struct pinned pinned;
+	int error = pinned_read(pin, &pinned);
+
+	return json_pack("{s:s, s:s?, s:[], s:[], s:o?}", "pin", pin, "cgroup",
+			 *pinned.cgroup ? pinned.cgroup : NULL, "hooks", "maps", "ways",
+			 error ? NULL : last_counts(&pinned));
 }
 
 int command_detach(int argc, char **argv)
 {
 	struct request request = { .pin = PINS_DEFAULT };
 	struct trouble trouble;
-	char cgroup[PATH_MAX];
 	json_t *report;
 	bool done;
 	int option, status;
@@ -111,8 +149,7 @@ int command_detach(int argc, char **argv)
 				   argv[optind]);
 	if (strlen(request.pin) > PINS_DIR_MAX)
 		return usage_error("detach", "--pin: too long");
-	report = json_pack("{s:s, s:s?, s:[], s:[]}", "pin", request.pin, "cgroup",
-			   pins_read(request.pin, PINS_WORD_CGROUP, cgroup) ? cgroup : NULL, "hooks", "maps");
+	report = begin_report(request.pin);
 	done = detach(request.pin, note, report, &trouble);
 	if (!done)
 		failure("detach", "%s", trouble.text);

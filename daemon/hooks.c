@@ -53,6 +53,28 @@ uint64_t hooks_way(const struct hooks *hooks, enum wire_way way)
 	return hooks->berth->bss->ways[way];
 }
 
+const char *hooks_variables_name(void)
+{
+	return "berth.bss";
+}
+
+size_t hooks_variables_size(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (sizeof(struct berth__bss) + page - 1) / page * page;
+}
+
+const __u64 *hooks_ways(const void *variables)
+{
+	return ((const struct berth__bss *)variables)->ways;
+}
+
+struct wire_settings *hooks_settings(void *variables)
+{
+	return &((struct berth__bss *)variables)->settings;
+}
+
 struct bpf_object *hooks_object(const struct hooks *hooks)
 {
 	return hooks->berth->obj;
