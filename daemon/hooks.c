@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/settings.h"
+#include "host/capability.h"
 
 /* How many programs the object has. */
 #define HOOKS (sizeof(((struct berth *)NULL)->progs) / sizeof(struct bpf_program *))
@@ -102,13 +103,39 @@ struct hooks *hooks_open(struct trouble *ret_trouble)
 	return hooks;
 }
 
-static const char *load_failure(int error)
+const char *hooks_missing_capability(void)
 {
-	if (error == EPERM || error == EACCES)
-		return "not permitted: be root, or have CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON";
+	static const struct {
+		unsigned capability;
+		const char *name;
+	} needed[] = { { CAP_BPF, "CAP_BPF" },
+		       { CAP_NET_ADMIN, "CAP_NET_ADMIN" },
+		       { CAP_PERFMON, "CAP_PERFMON" } };
+
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		if (!capability_held(needed[i].capability) && !capability_held(CAP_SYS_ADMIN))
+			return needed[i].name;
+	return NULL;
+}
+
+/* The kernel's own answer to a missing capability may be EINVAL. */
+static bool load_failure(int error, struct trouble *trouble)
+{
+	const char *missing = hooks_missing_capability();
+
+	if (missing)
+		return trouble_say(
+			trouble,
+			"eBPF: not permitted: be root, or have CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON "
+			"(%s is missing)",
+			missing);
 	if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
-		return "this kernel has no BTF (/sys/kernel/btf/vmlinux, CONFIG_DEBUG_INFO_BTF)";
-	return "this kernel refuses the program; Linux 6.8 or later is needed";
+		return trouble_say(
+			trouble,
+			"eBPF: this kernel has no BTF (/sys/kernel/btf/vmlinux, CONFIG_DEBUG_INFO_BTF)");
+	return trouble_say(trouble,
+			   "eBPF: this kernel refuses the program; Linux 6.8 or later is needed (%s)",
+			   strerror(error));
 }
 
 void hooks_refresh(struct hooks *hooks)
@@ -121,7 +148,7 @@ bool hooks_load(struct hooks *hooks, struct trouble *ret_trouble)
 	int error = -berth__load(hooks->berth);
 
 	if (error)
-		return trouble_say(ret_trouble, "eBPF: %s (%s)", load_failure(error), strerror(error));
+		return load_failure(error, ret_trouble);
 	hooks_refresh(hooks);
 	return true;
 }

@@ -32,6 +32,9 @@ bool hooks_load(struct hooks *hooks, struct trouble *ret_trouble);
 /* Tells the program anew what the caller's network namespace has. */
 void hooks_refresh(struct hooks *hooks);
 
+/* A capability that the kernel asks for, and the caller lacks: its name. NULL: it has all. */
+const char *hooks_missing_capability(void);
+
 /* Attaches one loaded program: one of the cgroup hooks to the cgroup, behind those of others that are there; one that
  * traces to the whole machine. Returns the link, whose end ends the hook; or NULL and errno. */
 struct bpf_link *hooks_attach_program(struct bpf_program *program, int cgroup_fd);

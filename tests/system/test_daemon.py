@@ -36,7 +36,7 @@ class Machine:
         mount = next(line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if " cgroup2 " in line)
         self.cgroup = Path(mount) / f"berth-test-{os.getpid()}"
         self.cgroup.mkdir()
-        script = f"mount -t bpf bpf {BPF_FS} && echo up && exec cat"
+        script = f"mount -t bpf -o mode=700 bpf {BPF_FS} && echo up && exec cat"
         self.holder = net.popen(["unshare", "-m", "sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self.holder.stdout.readline() == "up\n"
         self.pin = f"{BPF_FS}/test"
@@ -73,9 +73,16 @@ class Machine:
         out = self.net.output(["/usr/sbin/bpftool", "-j", "cgroup", "show", self.cgroup])
         return {hook["name"]: hook["id"] for hook in json.loads(out.strip() or "[]")}
 
+    def build(self):
+        """None while it is being changed."""
+        try:
+            return os.readlink(self.pinned / "build")
+        except FileNotFoundError:
+            return None
+
     def load(self, *command):
         """Starts a load in the cgroup."""
-        process = self.popen([*self.steered, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process = self.popen([*self.steered, "nice", "-n19", *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert process.stdout.readline() == "running\n"
         return process
 
@@ -131,12 +138,12 @@ def test_attaches_and_detaches(machine):
 def test_says_what_it_removed(machine):
     daemon, _ = machine.start()
     machine.end(daemon)
-    result = finish(machine.load(tool("steered")))  # refused, and steered all the same
+    result = finish(machine.load(tool("steered")))  # nobody listens: refused, and steered all the same
     done = machine.run([BERTH, "detach", f"--pin={machine.pin}"])
     removed, counted = done.stdout.splitlines()
     pattern = rf"removed from {machine.cgroup}: \d+ hooks \(.*\bconnect4\b.*\), \d+ maps \(.*\), and {machine.pin}"
     assert re.fullmatch(pattern, removed), removed
-    assert counted == f"calls were answered: fresh {result['failed']} probes 0".removesuffix(" probes 0"), counted
+    assert counted == f"calls were answered: fresh {result['failed']}", counted
 
 
 def test_one_at_a_time(machine):
@@ -168,22 +175,28 @@ def test_service_manager(machine, tmp_path):
 
 
 def test_killed_under_load(machine):
-    """kill -9 at any moment, also while it is replacing another build's hooks, and started again: no call fails, none is
-    without a hook, and in the end all is in its place."""
+    """kill -9 at any moment, also while it replaces another build's hooks, and started again: no call fails, none is without a
+    hook, and in the end all is in its place. The load is nice, as to read a program takes the kernel time."""
     machine.net.sink()
     daemon, _ = machine.start()
     steered, load = machine.load(tool("steered")), machine.load(tool("load"), STATUS)
-    builds = [BERTH, NEXT_PROGRAM, BERTH, NEXT_LAYOUT]
+    builds = [NEXT_PROGRAM, BERTH, NEXT_LAYOUT, BERTH]
+    build = machine.build()
     random.seed(1)
     for i in range(KILLS):
         daemon.kill()
         daemon.wait()
-        # every second one is killed somewhere in its first 300 ms
-        daemon = machine.popen([builds[i // 2 % 4], "daemon", *machine.options], stderr=subprocess.PIPE)
-        if i % 2:
-            assert "berth daemon: " in daemon.stderr.readline()
+        daemon = machine.popen([builds[i // 4 % 4], "daemon", *machine.options], stderr=subprocess.PIPE)
+        # The first of a build is killed while it exchanges the hooks, the second, which mends that if it can, at any time.
+        if i % 4 == 0:
+            while machine.build() == build and daemon.poll() is None:
+                pass
+            time.sleep(random.random() * 0.001)
+        elif i % 4 == 1:
+            time.sleep(random.random() * 0.25)
         else:
-            time.sleep(random.random() * 0.3)
+            assert "berth daemon: " in daemon.stderr.readline()
+            build = machine.build()
     daemon.kill()
     daemon.wait()
     daemon, said = machine.start()
@@ -294,7 +307,7 @@ def test_what_is_missing(machine, tmp_path):
     """One clear line each."""
     without = lambda capability: ["setpriv", f"--bounding-set=-{capability},-sys_admin", f"--inh-caps=-{capability},-sys_admin"]
     for capability in ("bpf", "net_admin", "perfmon"):
-        refused(machine, "not permitted: be root, or have CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON", prefix=without(capability))
+        refused(machine, "not permitted: be root", f"(CAP_{capability.upper()} is missing)", prefix=without(capability))
     hidden = lambda path: ["unshare", "-m", "sh", "-c", f'mount -t tmpfs none {path} && exec "$@"', "sh"]
     refused(machine, "no BTF", "CONFIG_DEBUG_INFO_BTF", prefix=hidden("/sys/kernel/btf"))
     refused(machine, "no bpf filesystem", "mount -t bpf", options=[machine.options[0], f"--pin={tmp_path}/berth"])
