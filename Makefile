@@ -72,7 +72,7 @@ $(BUILD)/%.o: %.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # The eBPF program, and the header by which the loader carries it along. Always by clang; one for all builds' flags.
-BPF_CC  = clang -target bpf -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -iquote . \
+BPF_CC  = clang -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -iquote . \
 	  -idirafter /usr/include/$(shell $(CC) -print-multiarch) -MMD -MP -c
 $(BUILD)/bpf/berth.o: bpf/berth.bpf.c
 	$(call say,BPF)

@@ -3,13 +3,13 @@
 
 #include <assert.h>
 #include <berth.skel.h>
+#include <bpf/btf.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/settings.h"
 #include "host/capability.h"
 
 /* How many programs the object has. */
@@ -25,15 +25,14 @@ static const char *const way_names[] = {
 	[WIRE_SHARED] = "shared",
 	[WIRE_WAITING] = "waiting",
 	[WIRE_EXHAUSTED] = "exhausted",
-	[WIRE_REFUSED] = "refused",
+	[WIRE_UNSURE] = "unsure",
 	[WIRE_BOUND] = "bound",
 	[WIRE_OWN_CHOICE] = "own-choice",
 	[WIRE_NOT_TCP] = "not-tcp",
-	[WIRE_OTHER_NETNS] = "other-netns",
 	[WIRE_LINK_LOCAL] = "link-local",
-	[WIRE_MANY_SOURCES] = "many-sources",
-	[WIRE_PROBE] = "probes",
-	[WIRE_TAKEN] = "taken",
+	[WIRE_NO_STATE] = "no-state",
+	[WIRE_LOOK] = "looks",
+	[WIRE_MISS] = "misses",
 	[WIRE_BIND_REFUSED] = "bind-refused",
 	[WIRE_SURVEY] = "surveys",
 };
@@ -138,18 +137,41 @@ static bool load_failure(int error, struct trouble *trouble)
 			   strerror(error));
 }
 
-void hooks_refresh(struct hooks *hooks)
+/* The value of an enumerator of the kernel's, in whatever enumeration; `otherwise` if there is none. */
+static __u32 kernel_enumerator(const struct btf *btf, const char *name, __u32 otherwise)
 {
-	settings_refresh(&hooks->berth->bss->settings);
+	for (unsigned id = 1; id < btf__type_cnt(btf); id++) {
+		const struct btf_type *type = btf__type_by_id(btf, id);
+
+		for (unsigned i = 0; btf_is_enum(type) && i < btf_vlen(type); i++)
+			if (strcmp(btf__name_by_offset(btf, btf_enum(type)[i].name_off), name) == 0)
+				return (__u32)btf_enum(type)[i].val;
+	}
+	return otherwise;
+}
+
+/* Numbers of the kernel's that CO-RE cannot find, as their enumeration has no name. */
+static void find_bits(struct berth *berth)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+
+	if (!btf)
+		return; /* and so the load fails, too */
+	berth->rodata->transparent_bit =
+		kernel_enumerator(btf, "INET_FLAGS_TRANSPARENT", berth->rodata->transparent_bit);
+	berth->rodata->bind_no_port_bit =
+		kernel_enumerator(btf, "INET_FLAGS_BIND_ADDRESS_NO_PORT", berth->rodata->bind_no_port_bit);
+	btf__free(btf);
 }
 
 bool hooks_load(struct hooks *hooks, struct trouble *ret_trouble)
 {
-	int error = -berth__load(hooks->berth);
+	int error;
 
+	find_bits(hooks->berth);
+	error = -berth__load(hooks->berth);
 	if (error)
 		return load_failure(error, ret_trouble);
-	hooks_refresh(hooks);
 	return true;
 }
 

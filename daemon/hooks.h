@@ -29,9 +29,6 @@ struct bpf_object *hooks_object(const struct hooks *hooks);
 /* Makes the maps that were not replaced, and has the kernel's verifier read the programs. */
 bool hooks_load(struct hooks *hooks, struct trouble *ret_trouble);
 
-/* Tells the program anew what the caller's network namespace has. */
-void hooks_refresh(struct hooks *hooks);
-
 /* A capability that the kernel asks for, and the caller lacks: its name. NULL: it has all. */
 const char *hooks_missing_capability(void);
 

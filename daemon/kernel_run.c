@@ -15,7 +15,6 @@
 #include "host/cgroup.h"
 #include "host/exec.h"
 
-#define REFRESH_MS 1000
 
 struct keeper {
 	struct cgroup cgroup;
@@ -98,10 +97,8 @@ _Noreturn static void keeper_main(pid_t program, int pipe_fd, bool verbose)
 		_exit(1);
 	close(3);
 	events.fd = keeper.cgroup.events_fd;
-	while (cgroup_populated(&keeper.cgroup)) {
-		if (poll(&events, 1, REFRESH_MS) == 0)
-			hooks_refresh(keeper.hooks);
-	}
+	while (cgroup_populated(&keeper.cgroup))
+		poll(&events, 1, -1);
 	if (verbose)
 		say_what_was_done(keeper.hooks);
 	hooks_close(keeper.hooks);
