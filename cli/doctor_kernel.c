@@ -6,10 +6,10 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
-#include <linux/bpf.h>
 #include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -61,42 +61,44 @@ static void look_at_filesystems(struct doctor_report *report)
 			   "not mounted at " BPF_FS ", or not to be seen: berth daemon mounts it");
 }
 
-/* ---- eBPF ---- */
-
-static void add_probe(struct doctor_report *report, const char *name, int answer, const char *there)
+/* Each program alone, so that it is seen which one the kernel refuses: whether its structures are as the program knows
+ * them, whether it has the hook and the functions, and what its verifier thinks of it. */
+static void look_at_program(struct doctor_report *report, const char *name)
 {
-	if (answer < 0)
-		doctor_add(report, GROUP, name, DOCTOR_NO, "cannot be tried: %s", strerror(-answer));
+	struct trouble trouble;
+	struct hooks *hooks = hooks_open(&trouble);
+	struct bpf_program *program;
+	char title[64];
+
+	if (!hooks)
+		return;
+	bpf_object__for_each_program(program, hooks_object(hooks))
+	{
+		bool wanted = strcmp(bpf_program__name(program), name) == 0;
+
+		bpf_program__set_autoload(program, wanted);
+		if (wanted)
+			snprintf(title, sizeof(title), "%.60s", bpf_program__section_name(program));
+	}
+	if (hooks_load(hooks, &trouble))
+		doctor_add(report, GROUP, title, DOCTOR_YES, "the kernel takes the program");
 	else
-		doctor_add_feature(report, GROUP, name, answer > 0, DOCTOR_NO, there, "this kernel lacks it");
+		doctor_add(report, GROUP, title, DOCTOR_NO, "%s", trouble.text);
+	hooks_close(hooks);
 }
 
 static void look_at_programs(struct doctor_report *report)
 {
-	const enum bpf_prog_type hook = BPF_PROG_TYPE_CGROUP_SOCK_ADDR;
-
-	add_probe(report, "cgroup/connect", libbpf_probe_bpf_prog_type(hook, NULL),
-		  "a program can run in connect() and bind()");
-	add_probe(report, "tp_btf", libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_TRACING, NULL),
-		  "a program can see connections begin and end");
-	add_probe(report, "bpf_bind", libbpf_probe_bpf_helper(hook, BPF_FUNC_bind, NULL),
-		  "it can choose the port");
-	add_probe(report, "bpf_skc_lookup_tcp", libbpf_probe_bpf_helper(hook, BPF_FUNC_skc_lookup_tcp, NULL),
-		  "it can look a connection up, in TIME_WAIT too");
-	add_probe(report, "bpf_loop", libbpf_probe_bpf_helper(hook, BPF_FUNC_loop, NULL),
-		  "it can look at many ports (Linux 5.17)");
-}
-
-/* Whether the structures are as the program knows them, the verifier's opinion, and all that was not asked for singly. */
-static void load(struct doctor_report *report)
-{
 	struct trouble trouble;
 	struct hooks *hooks = hooks_open(&trouble);
+	struct bpf_program *program;
 
-	if (hooks && hooks_load(hooks, &trouble))
-		doctor_add(report, GROUP, "Berth's programs", DOCTOR_YES, "the kernel's verifier takes them");
-	else
-		doctor_add(report, GROUP, "Berth's programs", DOCTOR_NO, "%s", trouble.text);
+	if (!hooks) {
+		doctor_add(report, GROUP, "eBPF programs", DOCTOR_NO, "%s", trouble.text);
+		return;
+	}
+	bpf_object__for_each_program(program, hooks_object(hooks))
+		look_at_program(report, bpf_program__name(program));
 	hooks_close(hooks);
 }
 
@@ -178,8 +180,8 @@ void doctor_look_at_kernel(struct doctor_report *report)
 {
 	look_at_capabilities(report);
 	look_at_filesystems(report);
-	look_at_programs(report);
-	load(report);
+	if (!hooks_missing_capability())
+		look_at_programs(report);
 	look_at_destroy(report);
 	look_at_daemon(report);
 }

@@ -144,10 +144,10 @@ static bool has_port_range(void)
 
 /* ---- the socket table ---- */
 
-static void note_held(void *context, const struct socket_entry *entry)
+static void note_any(void *context, const struct socket_entry *entry)
 {
-	if (entry->state == SOCKET_HELD)
-		*(bool *)context = true;
+	(void)entry;
+	*(bool *)context = true;
 }
 
 /* Does a dump show a socket that is bound to the port and nothing else? 1 or 0, or negative errno. */
@@ -155,7 +155,7 @@ static int dump_shows(unsigned port)
 {
 	struct socket_table table = { 0 };
 	char piece[SOCKET_TABLE_PIECE];
-	bool held = false;
+	bool listed = false;
 	int status = socket_table_open(&table);
 
 	if (status < 0)
@@ -164,12 +164,12 @@ static int dump_shows(unsigned port)
 	while (status >= 0) {
 		status = socket_table_receive(&table, piece, sizeof(piece));
 		if (status >= 0)
-			status = socket_table_read(piece, (size_t)status, note_held, &held);
+			status = socket_table_read(piece, (size_t)status, note_any, &listed);
 		if (status == 0)
 			break;
 	}
 	socket_table_close(&table);
-	return status < 0 ? status : held;
+	return status < 0 ? status : listed;
 }
 
 static int shows_bound_socket(void)
