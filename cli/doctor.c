@@ -16,7 +16,7 @@ static const char help[] =
 	"  --mode=supervise|kernel\n"
 	"                         only this mode, and the settings\n"
 	"  --json                 print one object: berth and kernel (versions), checks[] (group, name, verdict, text),\n"
-	"                         supervise and kernel (can they be had?), traps (how many)\n"
+	"                         modes (supervise, kernel: can they be had?), traps (how many)\n"
 	"  -h, --help             this text\n";
 
 enum {

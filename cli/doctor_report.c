@@ -61,15 +61,15 @@ static bool is_of(const json_t *check, enum doctor_group group)
 static void print_json(const struct doctor_report *report, const bool looked_at[DOCTOR_GROUPS])
 {
 	struct utsname kernel = { 0 };
+	json_t *modes = json_object();
 	json_t *object;
 
 	uname(&kernel);
-	object = json_pack("{s:s, s:s, s:O, s:i}", "berth", BERTH_VERSION, "kernel", kernel.release, "checks",
-			   report->checks, "traps", (int)report->traps);
 	for (int group = 0; group < DOCTOR_SETTINGS; group++)
 		if (looked_at[group])
-			json_object_set_new(object, groups[group].name,
-					    json_boolean(!report->missing[group]));
+			json_object_set_new(modes, groups[group].name, json_boolean(!report->missing[group]));
+	object = json_pack("{s:s, s:s, s:O, s:o, s:i}", "berth", BERTH_VERSION, "kernel", kernel.release,
+			   "checks", report->checks, "modes", modes, "traps", (int)report->traps);
 	json_dumpf(object, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(object);
