@@ -65,15 +65,14 @@ static void look_at_filesystems(struct doctor_report *report)
  * them, whether it has the hook and the functions, and what its verifier thinks of it. */
 static void look_at_program(struct doctor_report *report, const char *name)
 {
-	struct trouble trouble;
+	struct trouble trouble = { "" };
 	struct hooks *hooks = hooks_open(&trouble);
 	struct bpf_program *program;
 	char title[64];
 
 	if (!hooks)
 		return;
-	bpf_object__for_each_program(program, hooks_object(hooks))
-	{
+	bpf_object__for_each_program(program, hooks_object(hooks)) {
 		bool wanted = strcmp(bpf_program__name(program), name) == 0;
 
 		bpf_program__set_autoload(program, wanted);
@@ -89,7 +88,7 @@ static void look_at_program(struct doctor_report *report, const char *name)
 
 static void look_at_programs(struct doctor_report *report)
 {
-	struct trouble trouble;
+	struct trouble trouble = { "" };
 	struct hooks *hooks = hooks_open(&trouble);
 	struct bpf_program *program;
 
@@ -97,8 +96,9 @@ static void look_at_programs(struct doctor_report *report)
 		doctor_add(report, GROUP, "eBPF programs", DOCTOR_NO, "%s", trouble.text);
 		return;
 	}
-	bpf_object__for_each_program(program, hooks_object(hooks))
+	bpf_object__for_each_program(program, hooks_object(hooks)) {
 		look_at_program(report, bpf_program__name(program));
+	}
 	hooks_close(hooks);
 }
 

@@ -81,11 +81,12 @@ static void print_group(const struct doctor_report *report, enum doctor_group gr
 	size_t i;
 
 	printf("%s\n", groups[group].title);
-	json_array_foreach(report->checks, i, check)
+	json_array_foreach(report->checks, i, check) {
 		if (is_of(check, group))
 			printf("  %-4s  %-28s  %s\n", json_string_value(json_object_get(check, "verdict")),
 			       json_string_value(json_object_get(check, "name")),
 			       json_string_value(json_object_get(check, "text")));
+	}
 	putchar('\n');
 }
 

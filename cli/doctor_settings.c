@@ -30,7 +30,7 @@ static bool read_number(const char *name, long *ret_number)
 
 	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/%s", name);
 	file = fopen(path, "re");
-	read = file && fscanf(file, "%ld", ret_number) == 1; /* NOLINT(cert-err34-c): the kernel wrote it */
+	read = file && fscanf(file, "%ld", ret_number) == 1;
 	if (file)
 		fclose(file);
 	return read;

@@ -119,7 +119,7 @@ static void look_at_yama(struct doctor_report *report)
 	FILE *file = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
 	int scope = 0;
 
-	if (!file || fscanf(file, "%d", &scope) != 1) /* NOLINT(cert-err34-c): the kernel wrote it */
+	if (!file || fscanf(file, "%d", &scope) != 1)
 		doctor_add(report, GROUP, "yama", DOCTOR_YES,
 			   "not there: a user may reach all of his own processes");
 	else

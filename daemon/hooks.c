@@ -195,8 +195,7 @@ bool hooks_attach(struct hooks *hooks, int cgroup_fd, struct trouble *ret_troubl
 	struct bpf_program *program;
 	unsigned count = 0;
 
-	bpf_object__for_each_program(program, hooks->berth->obj)
-	{
+	bpf_object__for_each_program(program, hooks->berth->obj) {
 		hooks->links[count] = hooks_attach_program(program, cgroup_fd);
 		if (!hooks->links[count]) {
 			hooks_attach_failure(program, errno, ret_trouble);

@@ -30,7 +30,7 @@ static bool connect_sets_reuse(const struct sockaddr_in *to)
 
 	if (fd < 0)
 		return false;
-	connect(fd, (const struct sockaddr *)to, sizeof(*to));
+	(void)connect(fd, (const struct sockaddr *)to, sizeof(*to));
 	getsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, &size);
 	close(fd);
 	return reuse != 0;
