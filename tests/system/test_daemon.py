@@ -181,7 +181,7 @@ def assert_no_gap(result, new_maps=0):
     assert result["unsteered"] <= new_maps * os.cpu_count(), result
 
 
-def test_killed_under_load(machine):
+def test_kill_daemon_under_load(machine):
     """kill -9 at any moment, also while it replaces another build's hooks, and started again: no call fails, none is without a
     hook, and in the end all is in its place. The load is nice, as to read a program takes the kernel time."""
     machine.net.sink()
@@ -215,7 +215,7 @@ def test_killed_under_load(machine):
     assert daemon.wait(10) == 0
 
 
-def test_upgraded_under_load(machine):
+def test_upgrade_daemon_under_load(machine):
     """The next build takes over in place; where the maps look the same it goes on with them."""
     machine.net.sink()
     daemon, _ = machine.start()
@@ -251,7 +251,7 @@ def test_counts_survive_an_upgrade(machine):
     assert given == first["connected"] + second["connected"] + 2, (ways, first, second)  # and the two before
 
 
-def test_detached_under_load(machine):
+def test_detach_daemon_under_load(machine):
     """At once, with the daemon running: it ends. Calls go on as on stock Linux."""
     machine.net.sink()
     for _ in range(2):
