@@ -70,9 +70,9 @@ const __u64 *hooks_ways(const void *variables)
 	return ((const struct berth__bss *)variables)->ways;
 }
 
-struct wire_settings *hooks_settings(void *variables)
+const struct wire_settings *hooks_settings(const void *variables)
 {
-	return &((struct berth__bss *)variables)->settings;
+	return &((const struct berth__bss *)variables)->settings;
 }
 
 struct bpf_object *hooks_object(const struct hooks *hooks)
