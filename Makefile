@@ -46,6 +46,7 @@ CORE_TESTS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/core/*_test.c))
 HOST_TESTS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/host/*_test.c tests/supervise/*_test.c))
 KERNEL_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/kernel/*.c))
 SYSTEM_TOOLS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/system/*.c))
+DIFFERENTIAL = $(BUILD)/tests/system/differential
 FUZZERS      = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
 BENCHES      = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 
@@ -92,6 +93,10 @@ $(HOST_TESTS): $(BUILD)/%: $(BUILD)/%.o $(call objects,host supervise) $(BUILD)/
 $(KERNEL_TESTS) $(SYSTEM_TOOLS): $(BUILD)/%: $(BUILD)/%.o
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lmnl -lseccomp -lpthread
+$(DIFFERENTIAL): $(call objects,tests/differential)
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^
 $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libberth.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpthread
@@ -101,7 +106,7 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(wildcard core/*.[ch] tests/core/*.h)
 	$(Q)clang $(filter-out -M%,$(CPPFLAGS)) -std=gnu11 -O1 -g $(WARN) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	    -o $@ $< $(wildcard core/*.c)
 
-tests: $(CORE_TESTS) $(HOST_TESTS) $(KERNEL_TESTS) $(SYSTEM_TOOLS)
+tests: $(CORE_TESTS) $(HOST_TESTS) $(KERNEL_TESTS) $(SYSTEM_TOOLS) $(DIFFERENTIAL)
 fuzzers: $(FUZZERS)
 benches: $(BENCHES)
 

@@ -21,6 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 BERTH = Path(os.environ.get("BERTH", ROOT / "build/berth")).resolve()
 TOOLS = BERTH.parent / "tests/system"
 SUPERVISE = [str(BERTH), "run", "--mode=supervise", "--"]
+KERNEL = [str(BERTH), "run", "--mode=kernel", "--"]
+# The ids of parameters: `-k "not stock"`.
+MODES = {"stock": [], "supervise": SUPERVISE, "kernel-mode": KERNEL}
 SINK_PORT = 7001
 TEST_SECONDS = int(os.environ.get("BERTH_TEST_SECONDS", "120"))
 
@@ -201,21 +204,60 @@ def bounded():
     signal.alarm(0)
 
 
+def own_cgroup():
+    """The cgroup v2 of this process, or None where there is no cgroup v2."""
+    mounts = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
+    root = next((Path(words[1]) for words in mounts if words[2] == "cgroup2"), None)
+    own = next((line[4:] for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::")), "")
+    return root / own if root else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def session_cgroup():
+    """A cgroup for these tests, below which kernel mode makes its own: others on the machine make theirs elsewhere."""
+    before = own_cgroup()
+    if os.geteuid() != 0 or not before:
+        yield None
+        return
+    made = before / f"berth-tests-{os.getpid()}"
+    made.mkdir()
+    (made / "cgroup.procs").write_text(str(os.getpid()))
+    yield made
+    (before / "cgroup.procs").write_text(str(os.getpid()))
+    made.rmdir()
+
+
 @pytest.fixture
-def net():
+def cgroups(session_cgroup):
+    """Tells which cgroups kernel mode has made and not removed yet."""
+    return lambda: list(session_cgroup.glob("*/")) if session_cgroup else []
+
+
+@pytest.fixture
+def net(cgroups):
     namespace = Namespace()
     yield namespace
     left = namespace.close()
     assert not left, f"left behind in the namespace: {left}"
+    abandoned = cgroups()
+    for cgroup in abandoned:
+        cgroup.rmdir()
+    assert not abandoned, f"left behind of kernel mode: {abandoned}"
+
+
+@pytest.fixture(params=list(MODES.values())[1:], ids=list(MODES)[1:])
+def berth(request):
+    """The command prefix of either mode."""
+    return list(request.param)
 
 
 @pytest.fixture
-def berth():
-    """The command prefix under test."""
+def supervise():
+    """The command prefix, for what only supervise mode is about: its processes, the older kernels that it runs on."""
     return list(SUPERVISE)
 
 
-@pytest.fixture(params=["stock", "berth"])
+@pytest.fixture(params=list(MODES.values()), ids=list(MODES))
 def prefix(request):
-    """Both ways, for what must be the same with and without Berth."""
-    return [] if request.param == "stock" else list(SUPERVISE)
+    """Without Berth and with it, for what must be the same."""
+    return list(request.param)

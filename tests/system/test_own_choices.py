@@ -308,8 +308,8 @@ tell([port(first) > 0, port(second) > 0, told > 0, port(fourth) == told])
 
 
 @pytest.mark.xfail(strict=True, reason="a socket that was bound before its program hid itself has no port until it connects")
-def test_name_after_hiding(world, berth):
-    assert script(world, [*NOBODY, *berth], HIDE + "tell(port(third))") > 0
+def test_name_after_hiding(world, supervise):
+    assert script(world, [*NOBODY, *supervise], HIDE + "tell(port(third))") > 0
 
 
 # --- the administrator's ----------------------------------------------------------------------------------------------
@@ -377,10 +377,10 @@ def test_deny_denies(world):
 
 
 @pytest.mark.parametrize("extra", [[], ["--keep"], ["--keep", "--nonblocking"], ["--keep", "--ipv6"]], ids=" ".join)
-def test_kernel_before_6_3(world, berth, extra):
+def test_kernel_before_6_3(world, supervise, extra):
     """Without IP_LOCAL_PORT_RANGE Berth binds explicitly: all but a few of the tuples are still had."""
     poorer = [tool("deny"), "port-range", "ENOPROTOOPT"]
-    result = world.json([*poorer, *berth, tool("capacity"), "--count=800", *extra])
+    result = world.json([*poorer, *supervise, tool("capacity"), "--count=800", *extra])
     assert result["connected"] >= 790, result
 
 
@@ -388,16 +388,16 @@ def test_kernel_before_6_3(world, berth, extra):
     "what, error",
     [("listener", "EINVAL"), ("listener", "EPERM"), ("seccomp", "ENOSYS"), ("seccomp", "EPERM"), ("pidfd-getfd", "EPERM")],
 )
-def test_says_what_is_missing(world, berth, what, error):
+def test_says_what_is_missing(world, supervise, what, error):
     """One line on stderr, exit status 1, and the program is not started by halves."""
-    done = world.run([tool("deny"), what, error, *berth, "echo", "ran"])
+    done = world.run([tool("deny"), what, error, *supervise, "echo", "ran"])
     assert done.returncode == 1 and done.stdout == "", done
     assert len(done.stderr.splitlines()) == 1 and done.stderr.startswith("berth run: "), done.stderr
 
 
-def test_without_sock_diag(world, berth):
+def test_without_sock_diag(world, supervise):
     """Without sock_diag the kernel's refusals still steer: nothing fails that stock Linux would not."""
-    result = world.json([tool("deny"), "sock-diag", "EPROTONOSUPPORT", *berth, tool("capacity"), "--count=150"])
+    result = world.json([tool("deny"), "sock-diag", "EPROTONOSUPPORT", *supervise, tool("capacity"), "--count=150"])
     assert result["connected"] == 150
 
 
