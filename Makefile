@@ -45,8 +45,9 @@ PROGRAM  = $(call objects,host supervise daemon cli)
 CORE_TESTS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/core/*_test.c))
 HOST_TESTS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/host/*_test.c tests/supervise/*_test.c))
 KERNEL_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/kernel/*.c))
-SYSTEM_TOOLS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/system/*.c))
+SYSTEM_TOOLS = $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard tests/system/*.c)))
 DIFFERENTIAL = $(BUILD)/tests/system/differential
+NEXT_BUILDS  = $(BUILD)/next-program/berth $(BUILD)/next-layout/berth
 FUZZERS      = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
 BENCHES      = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 
@@ -72,17 +73,31 @@ $(BUILD)/%.o: %.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # The eBPF program, and the header by which the loader carries it along. Always by clang; one for all builds' flags.
+BPF_CC  = clang -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -iquote . \
+	  -idirafter /usr/include/$(shell $(CC) -print-multiarch) -MMD -MP -c
 $(BUILD)/bpf/berth.o: bpf/berth.bpf.c
 	$(call say,BPF)
 	$(Q)mkdir -p $(@D)
-	$(Q)clang -target bpf -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -iquote . \
-	    -idirafter /usr/include/$(shell $(CC) -print-multiarch) -MMD -MP -c -o $@ $<
-$(BUILD)/berth.skel.h: $(BUILD)/bpf/berth.o
+	$(Q)$(BPF_CC) -o $@ $<
+%/berth.skel.h: %/bpf/berth.o
 	$(call say,SKEL)
 	$(Q){ echo "/* NOLINTBEGIN: bpftool wrote this */" && $(BPFTOOL) gen skeleton $< name berth && \
-	    echo "/* NOLINTEND */"; } >$@
+	    echo "/* NOLINTEND */" && echo "#define BERTH_BUILD \"$$(sha256sum <$< | cut -c 1-16)\""; } >$@
 $(BUILD)/daemon/hooks.o: $(BUILD)/berth.skel.h
 $(BUILD)/daemon/hooks.o: CPPFLAGS += -isystem $(BUILD)
+
+# Two later builds of berth, to upgrade to in the tests: one program more; and other maps as well.
+$(BUILD)/next-layout/bpf/berth.o: BPF_CC += -DNEXT_LAYOUT
+$(BUILD)/next-program/bpf/berth.o $(BUILD)/next-layout/bpf/berth.o: tests/system/next_build.bpf.c
+	$(call say,BPF)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BPF_CC) -o $@ $<
+$(BUILD)/next-%/hooks.o: daemon/hooks.c $(BUILD)/next-%/berth.skel.h
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) -isystem $(@D) $(CFLAGS) -c -o $@ $<
+$(NEXT_BUILDS): $(BUILD)/next-%/berth: $(BUILD)/next-%/hooks.o $(filter-out $(BUILD)/daemon/hooks.o,$(PROGRAM)) $(BUILD)/libberth.a
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(CORE_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libberth.a
 	$(call say,LD)
@@ -106,7 +121,7 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(wildcard core/*.[ch] tests/core/*.h)
 	$(Q)clang $(filter-out -M%,$(CPPFLAGS)) -std=gnu11 -O1 -g $(WARN) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	    -o $@ $< $(wildcard core/*.c)
 
-tests: $(CORE_TESTS) $(HOST_TESTS) $(KERNEL_TESTS) $(SYSTEM_TOOLS) $(DIFFERENTIAL)
+tests: $(CORE_TESTS) $(HOST_TESTS) $(KERNEL_TESTS) $(SYSTEM_TOOLS) $(DIFFERENTIAL) $(NEXT_BUILDS)
 fuzzers: $(FUZZERS)
 benches: $(BENCHES)
 

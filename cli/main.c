@@ -8,6 +8,8 @@
 static const struct command commands[] = {
 	{ "demo", "[--json]", "the ten steps on this kernel, without and with Berth", command_demo },
 	{ "run", "[OPTION...] [--] PROGRAM [ARGUMENT...]", "run a program with smart ports", command_run },
+	{ "daemon", "[OPTION...]", "smart ports for the whole machine, by eBPF", command_daemon },
+	{ "detach", "[--pin=DIR] [--json]", "remove what the daemon has attached", command_detach },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

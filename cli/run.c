@@ -2,20 +2,26 @@
  *
  * berth run: a program with smart ports.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "daemon/kernel_run.h"
+#include "host/exec.h"
+#include "host/steered.h"
+#include "supervise/notification.h"
 #include "supervise/supervise.h"
 
 static const char help[] =
 	"Usage: berth run [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
 	"Runs PROGRAM, and all it starts, with smart ports. The exit status is the program's own.\n\n"
 	"  --mode=auto|supervise|kernel\n"
-	"                         how calls are intercepted: supervise by seccomp, for any user (auto, the\n"
-	"                         default, is the same); kernel by eBPF, for root: connect() without bind\n"
+	"                         how calls are intercepted: supervise by seccomp, for any user; kernel by\n"
+	"                         eBPF, for root: connect() without bind; auto, the default: not at all where\n"
+	"                         a berth daemon steers PROGRAM, otherwise supervise\n"
 	"  --policy=berth|sp1|legacy\n"
 	"                         which port is given: Berth's rule (default), that of Windows Server\n"
 	"                         2003 SP1, or the one before it\n"
@@ -35,13 +41,31 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
+enum mode {
+	AUTO,
+	SUPERVISE,
+	KERNEL,
+	MODES
+};
+
+static bool find_mode(const char *name, enum mode *ret_mode)
+{
+	static const char *const names[MODES] = { "auto", "supervise", "kernel" };
+
+	for (int mode = 0; mode < MODES; mode++)
+		if (strcmp(name, names[mode]) == 0) {
+			*ret_mode = (enum mode)mode;
+			return true;
+		}
+	return false;
+}
+
 /* -1 to go on, or the exit status. */
-static int take_option(int option, char **argv, struct supervise_options *options, bool *kernel)
+static int take_option(int option, char **argv, struct supervise_options *options, enum mode *mode)
 {
 	switch (option) {
 	case OPTION_MODE:
-		*kernel = strcmp(optarg, "kernel") == 0;
-		if (!*kernel && strcmp(optarg, "auto") != 0 && strcmp(optarg, "supervise") != 0)
+		if (!find_mode(optarg, mode))
 			return usage_error("run", "--mode=%s: a mode is auto, supervise or kernel", optarg);
 		return -1;
 	case OPTION_POLICY:
@@ -63,24 +87,49 @@ static int take_option(int option, char **argv, struct supervise_options *option
 	}
 }
 
+static int run_as_it_is(char *const argv[])
+{
+	char text[256];
+	int status;
+
+	execvp(argv[0], argv);
+	status = exec_failure(argv[0], errno, text, sizeof(text));
+	fprintf(stderr, "berth run: %s\n", text);
+	return status;
+}
+
+/* Kernel mode for one program only makes others worse off, as their connections cannot have the ports that it holds; so
+ * that has to be asked for. (Under a supervisor of ours, whose doing looks the same, supervise_run() knows better.) */
+static int run_best(const struct supervise_options *options, char *const argv[])
+{
+	bool steered =
+		options->policy == BERTH_POLICY_BERTH && !notification_supervised() && steered_by_kernel();
+
+	if (options->verbose)
+		fprintf(stderr, "berth run: auto: %s\n",
+			steered ? "the kernel steers this program already (berth daemon): it runs as it is"
+				: "supervise");
+	return steered ? run_as_it_is(argv) : supervise_run(options, argv);
+}
+
 int command_run(int argc, char **argv)
 {
 	struct supervise_options options = { .policy = BERTH_POLICY_BERTH };
-	bool kernel = false;
+	enum mode mode = AUTO;
 	int option, status;
 
 	/* '+': the first word that is no option is the program, and what follows belongs to it. */
 	while ((option = getopt_long(argc, argv, "+:vh", long_options, NULL)) != -1) {
-		status = take_option(option, argv, &options, &kernel);
+		status = take_option(option, argv, &options, &mode);
 		if (status >= 0)
 			return status;
 	}
 	if (optind == argc)
 		return usage_error("run", "no PROGRAM given; 'berth run --help' shows how");
-	if (kernel && options.policy != BERTH_POLICY_BERTH)
+	if (mode == KERNEL && options.policy != BERTH_POLICY_BERTH)
 		return usage_error("run", "--policy=%s: --mode=kernel has the policy berth only",
 				   berth_policy_name(options.policy));
-	if (kernel)
+	if (mode == KERNEL)
 		return kernel_run(options.verbose, argv + optind);
-	return supervise_run(&options, argv + optind);
+	return mode == AUTO ? run_best(&options, argv + optind) : supervise_run(&options, argv + optind);
 }

@@ -3,26 +3,21 @@
 
 #include <assert.h>
 #include <berth.skel.h>
+#include <bpf/btf.h>
 #include <errno.h>
-#include <ifaddrs.h>
-#include <netinet/in.h>
-#include <stdbool.h>
-#include <stdio.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "host/sysctl.h"
+#include "host/capability.h"
 
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
-#endif
+/* How many programs the object has. */
+#define HOOKS (sizeof(((struct berth *)NULL)->progs) / sizeof(struct bpf_program *))
 
 struct hooks {
-	struct berth *program;
-	struct bpf_link *connect4, *connect6, *begun;
-	struct port_sysctls sysctls;
+	struct berth *berth;
+	struct bpf_link *links[HOOKS]; /* NULL: not attached by us */
 };
 
 static const char *const way_names[] = {
@@ -30,15 +25,14 @@ static const char *const way_names[] = {
 	[WIRE_SHARED] = "shared",
 	[WIRE_WAITING] = "waiting",
 	[WIRE_EXHAUSTED] = "exhausted",
-	[WIRE_REFUSED] = "refused",
+	[WIRE_UNSURE] = "unsure",
 	[WIRE_BOUND] = "bound",
 	[WIRE_OWN_CHOICE] = "own-choice",
 	[WIRE_NOT_TCP] = "not-tcp",
-	[WIRE_OTHER_NETNS] = "other-netns",
 	[WIRE_LINK_LOCAL] = "link-local",
-	[WIRE_MANY_SOURCES] = "many-sources",
-	[WIRE_PROBE] = "probes",
-	[WIRE_TAKEN] = "taken",
+	[WIRE_NO_STATE] = "no-state",
+	[WIRE_LOOK] = "looks",
+	[WIRE_MISS] = "misses",
 	[WIRE_BIND_REFUSED] = "bind-refused",
 	[WIRE_SURVEY] = "surveys",
 };
@@ -49,160 +43,176 @@ const char *wire_way_name(enum wire_way way)
 	return way_names[way];
 }
 
-/* ---- settings ---- */
-
-static void set_ports(struct wire_settings *settings, const struct port_sysctls *sysctls)
+const char *hooks_build(void)
 {
-	for (unsigned word = 0; word < BERTH_PORTS / 64; word++) {
-		uint64_t allowed = 0;
-
-		for (unsigned port = word * 64; port < word * 64 + 64; port++)
-			if (port > 0 && port >= sysctls->first && port <= sysctls->last &&
-			    !berth_port_set_contains(&sysctls->reserved, port))
-				allowed |= 1ull << port % 64;
-		settings->allowed[word] = allowed;
-	}
-	settings->first = (uint16_t)(sysctls->first > 0 ? sysctls->first : 1);
-	settings->last = (uint16_t)sysctls->last;
+	return BERTH_BUILD;
 }
 
-static void add_address(struct wire_settings *settings, const struct sockaddr *address)
+uint64_t hooks_way(const struct hooks *hooks, enum wire_way way)
 {
-	if (address->sa_family == AF_INET) {
-		if (settings->source4_count < WIRE_SOURCES)
-			memcpy(&settings->source4_be[settings->source4_count++],
-			       &((const struct sockaddr_in *)(const void *)address)->sin_addr,
-			       sizeof(settings->source4_be[0]));
-		else
-			settings->source4_count = WIRE_TOO_MANY_SOURCES;
-	} else if (address->sa_family == AF_INET6) {
-		if (settings->source6_count < WIRE_SOURCES)
-			memcpy(settings->source6_be[settings->source6_count++],
-			       &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr,
-			       sizeof(settings->source6_be[0]));
-		else
-			settings->source6_count = WIRE_TOO_MANY_SOURCES;
-	}
+	return hooks->berth->bss->ways[way];
 }
 
-/* Which addresses a connection can come from. False: not to be known. */
-static bool read_addresses(struct wire_settings *ret_settings)
+const char *hooks_variables_name(void)
 {
-	struct ifaddrs *all;
-
-	if (getifaddrs(&all) < 0)
-		return false;
-	for (const struct ifaddrs *one = all; one; one = one->ifa_next)
-		if (one->ifa_addr)
-			add_address(ret_settings, one->ifa_addr);
-	freeifaddrs(all);
-	return true;
+	return "berth.bss";
 }
 
-static void refresh_addresses(struct wire_settings *settings)
+size_t hooks_variables_size(void)
 {
-	struct wire_settings read = { 0 };
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
-	if (!read_addresses(&read))
-		read.source4_count = read.source6_count = WIRE_TOO_MANY_SOURCES;
-	memcpy(settings->source4_be, read.source4_be, sizeof(read.source4_be));
-	memcpy(settings->source6_be, read.source6_be, sizeof(read.source6_be));
-	settings->source4_count = read.source4_count;
-	settings->source6_count = read.source6_count;
+	return (sizeof(struct berth__bss) + page - 1) / page * page;
 }
 
-void hooks_refresh(struct hooks *hooks)
+const __u64 *hooks_ways(const void *variables)
 {
-	struct wire_settings *settings = &hooks->program->bss->settings;
-	struct port_sysctls read;
-
-	refresh_addresses(settings);
-	if (port_sysctls_read(&read) == 0 && !port_sysctls_equal(&read, &hooks->sysctls)) {
-		hooks->sysctls = read;
-		set_ports(settings, &read);
-	}
+	return ((const struct berth__bss *)variables)->ways;
 }
 
-/* 0 or negative errno. */
-static int read_netns_cookie(__u64 *ret_cookie)
+struct wire_settings *hooks_settings(void *variables)
 {
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	socklen_t length = sizeof(*ret_cookie);
-	int error = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, ret_cookie, &length) < 0)
-		error = -errno;
-	close(fd);
-	return error;
+	return &((struct berth__bss *)variables)->settings;
 }
 
-/* ---- loading ---- */
+struct bpf_object *hooks_object(const struct hooks *hooks)
+{
+	return hooks->berth->obj;
+}
 
+/* libbpf tells at length what fails; the user is told in one line. */
 static int stay_silent(enum libbpf_print_level level, const char *format, va_list arguments)
 {
 	(void)level, (void)format, (void)arguments;
 	return 0;
 }
 
-static const char *load_failure(int error)
-{
-	if (error == EPERM || error == EACCES)
-		return "not permitted: be root, or have CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON";
-	if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
-		return "this kernel has no BTF (/sys/kernel/btf/vmlinux, CONFIG_DEBUG_INFO_BTF)";
-	return "this kernel refuses the program; Linux 6.8 or later is needed";
-}
-
-static struct hooks *failed(struct hooks *hooks, char *text, size_t size, const char *step, int error,
-			    const char *why)
-{
-	snprintf(text, size, "%s: %s (%s)", step, why, strerror(error));
-	hooks_close(hooks);
-	return NULL;
-}
-
-struct hooks *hooks_open(int cgroup_fd, char *ret_text, size_t size)
+struct hooks *hooks_open(struct trouble *ret_trouble)
 {
 	struct hooks *hooks = calloc(1, sizeof(*hooks));
-	int error;
 
 	libbpf_set_print(stay_silent);
-	if (!hooks || !(hooks->program = berth__open()))
-		return failed(hooks, ret_text, size, "eBPF", errno, "the program cannot be prepared");
-	error = -berth__load(hooks->program);
-	if (error)
-		return failed(hooks, ret_text, size, "eBPF", error, load_failure(error));
-	error = -read_netns_cookie(&hooks->program->bss->settings.netns_cookie);
-	if (error)
-		return failed(hooks, ret_text, size, "network namespace", error, "its cookie cannot be read");
-	error = -port_sysctls_read(&hooks->sysctls);
-	if (error)
-		return failed(hooks, ret_text, size, "/proc/sys/net/ipv4", error, "cannot be read");
-	set_ports(&hooks->program->bss->settings, &hooks->sysctls);
-	refresh_addresses(&hooks->program->bss->settings);
-	hooks->connect4 = bpf_program__attach_cgroup(hooks->program->progs.connect4, cgroup_fd);
-	hooks->connect6 = bpf_program__attach_cgroup(hooks->program->progs.connect6, cgroup_fd);
-	hooks->begun = bpf_program__attach_cgroup(hooks->program->progs.begun, cgroup_fd);
-	if (!hooks->connect4 || !hooks->connect6 || !hooks->begun)
-		return failed(hooks, ret_text, size, "eBPF", errno,
-			      "the program cannot be attached to the cgroup (CONFIG_CGROUP_BPF)");
+	if (hooks)
+		hooks->berth = berth__open();
+	if (!hooks || !hooks->berth) {
+		trouble_say(ret_trouble, "eBPF: the program cannot be prepared: %s", strerror(errno));
+		free(hooks);
+		return NULL;
+	}
 	return hooks;
 }
 
-uint64_t hooks_way(const struct hooks *hooks, enum wire_way way)
+const char *hooks_missing_capability(void)
 {
-	return hooks->program->bss->ways[way];
+	static const struct {
+		unsigned capability;
+		const char *name;
+	} needed[] = { { CAP_BPF, "CAP_BPF" },
+		       { CAP_NET_ADMIN, "CAP_NET_ADMIN" },
+		       { CAP_PERFMON, "CAP_PERFMON" } };
+
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		if (!capability_held(needed[i].capability) && !capability_held(CAP_SYS_ADMIN))
+			return needed[i].name;
+	return NULL;
+}
+
+/* The kernel's own answer to a missing capability may be EINVAL. */
+static bool load_failure(int error, struct trouble *trouble)
+{
+	const char *missing = hooks_missing_capability();
+
+	if (missing)
+		return trouble_say(
+			trouble,
+			"eBPF: not permitted: be root, or have CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON "
+			"(%s is missing)",
+			missing);
+	if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
+		return trouble_say(
+			trouble,
+			"eBPF: this kernel has no BTF (/sys/kernel/btf/vmlinux, CONFIG_DEBUG_INFO_BTF)");
+	return trouble_say(trouble,
+			   "eBPF: this kernel refuses the program; Linux 6.8 or later is needed (%s)",
+			   strerror(error));
+}
+
+/* The value of an enumerator of the kernel's, in whatever enumeration; `otherwise` if there is none. */
+static __u32 kernel_enumerator(const struct btf *btf, const char *name, __u32 otherwise)
+{
+	for (unsigned id = 1; id < btf__type_cnt(btf); id++) {
+		const struct btf_type *type = btf__type_by_id(btf, id);
+
+		for (unsigned i = 0; btf_is_enum(type) && i < btf_vlen(type); i++)
+			if (strcmp(btf__name_by_offset(btf, btf_enum(type)[i].name_off), name) == 0)
+				return (__u32)btf_enum(type)[i].val;
+	}
+	return otherwise;
+}
+
+/* Numbers of the kernel's that CO-RE cannot find, as their enumeration has no name. */
+static void find_bits(struct berth *berth)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+
+	if (!btf)
+		return; /* and so the load fails, too */
+	berth->rodata->transparent_bit =
+		kernel_enumerator(btf, "INET_FLAGS_TRANSPARENT", berth->rodata->transparent_bit);
+	berth->rodata->bind_no_port_bit =
+		kernel_enumerator(btf, "INET_FLAGS_BIND_ADDRESS_NO_PORT", berth->rodata->bind_no_port_bit);
+	btf__free(btf);
+}
+
+bool hooks_load(struct hooks *hooks, struct trouble *ret_trouble)
+{
+	int error;
+
+	find_bits(hooks->berth);
+	error = -berth__load(hooks->berth);
+	if (error)
+		return load_failure(error, ret_trouble);
+	return true;
+}
+
+struct bpf_link *hooks_attach_program(struct bpf_program *program, int cgroup_fd)
+{
+	if (bpf_program__type(program) == BPF_PROG_TYPE_TRACING)
+		return bpf_program__attach(program);
+	return bpf_program__attach_cgroup(program, cgroup_fd);
+}
+
+void hooks_attach_failure(const struct bpf_program *program, int error, struct trouble *ret_trouble)
+{
+	trouble_say(ret_trouble, "eBPF: %s cannot be attached: %s%s", bpf_program__name(program),
+		    strerror(error),
+		    error == EPERM ? " (be root; or another program there does not allow a second one)"
+				   : " (CONFIG_CGROUP_BPF, CONFIG_BPF_EVENTS)");
+}
+
+bool hooks_attach(struct hooks *hooks, int cgroup_fd, struct trouble *ret_trouble)
+{
+	struct bpf_program *program;
+	unsigned count = 0;
+
+	bpf_object__for_each_program(program, hooks->berth->obj)
+	{
+		hooks->links[count] = hooks_attach_program(program, cgroup_fd);
+		if (!hooks->links[count]) {
+			hooks_attach_failure(program, errno, ret_trouble);
+			return false;
+		}
+		count++;
+	}
+	return true;
 }
 
 void hooks_close(struct hooks *hooks)
 {
 	if (!hooks)
 		return;
-	bpf_link__destroy(hooks->connect4);
-	bpf_link__destroy(hooks->connect6);
-	bpf_link__destroy(hooks->begun);
-	berth__destroy(hooks->program);
+	for (unsigned i = 0; i < HOOKS; i++)
+		bpf_link__destroy(hooks->links[i]);
+	berth__destroy(hooks->berth);
 	free(hooks);
 }

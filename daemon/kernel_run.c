@@ -15,12 +15,11 @@
 #include "host/cgroup.h"
 #include "host/exec.h"
 
-#define REFRESH_MS 1000
 
 struct keeper {
 	struct cgroup cgroup;
 	struct hooks *hooks;
-	char failure[256]; /* why kernel mode cannot be had; empty: it can */
+	struct trouble failure; /* why kernel mode cannot be had; empty: it can */
 };
 
 static bool make_cgroup(struct keeper *keeper, pid_t program)
@@ -28,34 +27,32 @@ static bool make_cgroup(struct keeper *keeper, pid_t program)
 	char own[PATH_MAX], name[32];
 	int error = cgroup_own(own);
 
-	if (error) {
-		snprintf(keeper->failure, sizeof(keeper->failure), "no cgroup v2 here (%s)",
-			 strerror(-error));
-		return false;
-	}
+	if (error)
+		return trouble_say(&keeper->failure, "no cgroup v2 here (%s)", strerror(-error));
 	snprintf(name, sizeof(name), "berth-%d", (int)program);
 	error = cgroup_make(own, name, &keeper->cgroup);
-	if (error)
-		snprintf(keeper->failure, sizeof(keeper->failure), "make a cgroup in %.150s: %s%s", own,
-			 strerror(-error), error == -EACCES || error == -EPERM ? " (be root)" : "");
-	return error == 0;
+	return error == 0 ||
+	       trouble_say(&keeper->failure, "make a cgroup in %.150s: %s%s", own, strerror(-error),
+			   error == -EACCES || error == -EPERM ? " (be root)" : "");
+}
+
+static bool enter(struct keeper *keeper, pid_t program)
+{
+	int error = cgroup_enter(&keeper->cgroup, program);
+
+	return error == 0 || trouble_say(&keeper->failure, "enter the cgroup %.150s: %s", keeper->cgroup.path,
+					 strerror(-error));
 }
 
 static bool prepare(struct keeper *keeper, pid_t program)
 {
-	int error;
-
 	if (!make_cgroup(keeper, program))
 		return false;
-	keeper->hooks = hooks_open(keeper->cgroup.fd, keeper->failure, sizeof(keeper->failure));
-	if (keeper->hooks) {
-		error = cgroup_enter(&keeper->cgroup, program);
-		if (error == 0)
-			return true;
-		snprintf(keeper->failure, sizeof(keeper->failure), "enter the cgroup %.150s: %s",
-			 keeper->cgroup.path, strerror(-error));
-		hooks_close(keeper->hooks);
-	}
+	keeper->hooks = hooks_open(&keeper->failure);
+	if (keeper->hooks && hooks_load(keeper->hooks, &keeper->failure) &&
+	    hooks_attach(keeper->hooks, keeper->cgroup.fd, &keeper->failure) && enter(keeper, program))
+		return true;
+	hooks_close(keeper->hooks);
 	cgroup_remove(&keeper->cgroup);
 	return false;
 }
@@ -96,14 +93,12 @@ _Noreturn static void keeper_main(pid_t program, int pipe_fd, bool verbose)
 
 	step_back(pipe_fd, verbose);
 	ready = prepare(&keeper, program);
-	if (write(3, keeper.failure, sizeof(keeper.failure)) < 0 || !ready)
+	if (write(3, &keeper.failure, sizeof(keeper.failure)) < 0 || !ready)
 		_exit(1);
 	close(3);
 	events.fd = keeper.cgroup.events_fd;
-	while (cgroup_populated(&keeper.cgroup)) {
-		if (poll(&events, 1, REFRESH_MS) == 0)
-			hooks_refresh(keeper.hooks);
-	}
+	while (cgroup_populated(&keeper.cgroup))
+		poll(&events, 1, -1);
 	if (verbose)
 		say_what_was_done(keeper.hooks);
 	hooks_close(keeper.hooks);
@@ -131,7 +126,7 @@ static int start_keeper(int pipe_fd, bool verbose)
 
 int kernel_run(bool verbose, char *const argv[])
 {
-	char text[256] = "the keeper could not be started";
+	struct trouble trouble = { "the keeper could not be started" };
 	int news[2], status;
 
 	if (pipe2(news, O_CLOEXEC) < 0 || start_keeper(news[1], verbose) < 0) {
@@ -139,13 +134,13 @@ int kernel_run(bool verbose, char *const argv[])
 		return 1;
 	}
 	close(news[1]);
-	if (read(news[0], text, sizeof(text)) != sizeof(text) || text[0] != '\0') {
-		fprintf(stderr, "berth run: --mode=kernel: %s\n", text);
+	if (read(news[0], &trouble, sizeof(trouble)) != sizeof(trouble) || trouble.text[0] != '\0') {
+		fprintf(stderr, "berth run: --mode=kernel: %s\n", trouble.text);
 		return 1;
 	}
 	close(news[0]);
 	execvp(argv[0], argv);
-	status = exec_failure(argv[0], errno, text, sizeof(text));
-	fprintf(stderr, "berth run: %s\n", text);
+	status = exec_failure(argv[0], errno, trouble.text, sizeof(trouble.text));
+	fprintf(stderr, "berth run: %s\n", trouble.text);
 	return status;
 }

@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/magic.h>
 #include <mntent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 static bool find_mount(char mount[PATH_MAX])
@@ -19,8 +21,10 @@ static bool find_mount(char mount[PATH_MAX])
 	if (!mounts)
 		return false;
 	while (!found && (entry = getmntent(mounts)))
-		if (strcmp(entry->mnt_type, "cgroup2") == 0)
-			found = snprintf(mount, PATH_MAX, "%s", entry->mnt_dir) < PATH_MAX;
+		if (strcmp(entry->mnt_type, "cgroup2") == 0 && strlen(entry->mnt_dir) < PATH_MAX) {
+			memcpy(mount, entry->mnt_dir, strlen(entry->mnt_dir) + 1);
+			found = true;
+		}
 	endmntent(mounts);
 	return found;
 }
@@ -38,6 +42,40 @@ static bool find_own_line(char line[PATH_MAX])
 	fclose(file);
 	line[strcspn(line, "\n")] = '\0';
 	return found;
+}
+
+int cgroup_root(char ret_path[PATH_MAX])
+{
+	return find_mount(ret_path) ? 0 : -ENOENT;
+}
+
+/* The number is that of the directory, and what name_to_handle_at() gives as its handle (kernfs). */
+static int read_id(int fd, uint64_t *ret_id)
+{
+	struct statfs filesystem;
+	struct stat status;
+
+	if (fstatfs(fd, &filesystem) < 0 || fstat(fd, &status) < 0)
+		return -errno;
+	if (filesystem.f_type != CGROUP2_SUPER_MAGIC)
+		return -EMEDIUMTYPE;
+	*ret_id = status.st_ino;
+	return 0;
+}
+
+int cgroup_open(const char *path, uint64_t *ret_id)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	error = read_id(fd, ret_id);
+	if (error) {
+		close(fd);
+		return error;
+	}
+	return fd;
 }
 
 int cgroup_own(char ret_path[PATH_MAX])

@@ -7,6 +7,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct cgroup {
@@ -14,6 +15,14 @@ struct cgroup {
 	int fd;	       /* the directory */
 	int events_fd; /* cgroup.events; poll() reports POLLPRI when it has changed */
 };
+
+/* Finds the root of the hierarchy, as /proc/mounts has it. 0, or -ENOENT where no cgroup v2 is mounted, with *ret_path
+ * untouched. */
+int cgroup_root(char ret_path[PATH_MAX]);
+
+/* Opens the directory of a cgroup. The descriptor, which is close-on-exec, with the number that the kernel knows the
+ * cgroup by; or negative errno, -EMEDIUMTYPE where the path is no cgroup of version 2. */
+int cgroup_open(const char *path, uint64_t *ret_id);
 
 /* Finds the directory of the caller's cgroup. 0, or negative errno with *ret_path untouched: -ENOENT where no
  * cgroup v2 is mounted, or the caller's own is not under the mount. */

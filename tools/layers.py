@@ -22,7 +22,7 @@ MAY_INCLUDE = {
     "sim": ["core"],
     "cli": ["core", "wire", "host", "supervise", "daemon", "sim"],
     "bench": ["core", "wire", "host", "supervise", "daemon", "sim", "cli"],
-    "tests": ["core", "wire", "host", "supervise", "daemon", "sim", "cli"],
+    "tests": ["core", "wire", "host", "supervise", "daemon", "sim", "cli", "bpf"],
 }
 
 # System headers, where not every one is allowed.

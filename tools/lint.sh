@@ -9,7 +9,7 @@ JOBS=$(nproc)
 failed=0
 
 mapfile -t folders < <(ls -d core wire host supervise daemon cli bench tests 2>/dev/null)
-mapfile -t sources < <(find "${folders[@]}" -name '*.c' | sort)
+mapfile -t sources < <(find "${folders[@]}" -name '*.c' ! -name '*.bpf.c' | sort)
 mapfile -t headers < <(find "${folders[@]}" -name '*.h' | sort)
 mapfile -t pages < <(ls man/*.[1-8])
 
@@ -53,7 +53,7 @@ scripts()
 }
 
 make -s build/berth.h build/berth.skel.h || exit 1 # tests/install and daemon include them
-step "clang-format" clang-format-14 --dry-run -Werror "${sources[@]}" "${headers[@]}" bpf/*.c
+step "clang-format" clang-format-14 --dry-run -Werror "${sources[@]}" "${headers[@]}" bpf/*.c tests/system/*.bpf.c
 step "clang-tidy, ${#sources[@]} files" tidy
 step "cppcheck" cppcheck_all
 step "mandoc, ${#pages[@]} pages" manual_pages

@@ -1,52 +1,52 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the eBPF program of kernel mode and the process that loads it share: settings one way, counters
- * the other. Both are global variables of the program, which the loader maps into its memory.
+ * What the eBPF program of kernel mode and the processes that load and read it share: settings one way, counters the
+ * other. Both are global variables of the program, which are a map that can be mapped into memory.
  *
- * Ports and counts are in host byte order, addresses in network byte order (_be).
+ * Ports and counts are in host byte order.
  */
 #ifndef BERTH_WIRE_KERNEL_MODE_H
 #define BERTH_WIRE_KERNEL_MODE_H
 
 #include <linux/types.h>
 
-/* Local addresses of one family that a connection could get as its source. */
-#define WIRE_SOURCES	      16
-#define WIRE_TOO_MANY_SOURCES 255
+#define WIRE_PORT_WORDS 1024
 
-/* Written by the loader at start and whenever one of them has changed, while the program reads: a call in that
- * instant may see some old and some new, and then gives a port that was right a moment ago. */
-struct wire_settings {
-	__u64 netns_cookie; /* SO_NETNS_COOKIE of the one network namespace that is steered */
-	__u16 first, last;  /* ip_local_port_range, both included; 1 <= first <= last */
-	__u8 source4_count; /* at most WIRE_SOURCES, or WIRE_TOO_MANY_SOURCES */
-	__u8 source6_count;
-	__u8 pad[2];
-	__u32 source4_be[WIRE_SOURCES];
-	__u32 source6_be[WIRE_SOURCES][4];
-	__u64 allowed[1024]; /* one bit for each port: in the range and not reserved */
+/* What a connect() gets for which no port is left. */
+enum wire_exhausted {
+	WIRE_SAY_SO,	/* EADDRNOTAVAIL at once */
+	WIRE_TO_KERNEL, /* the kernel searches once more */
+	WIRE_TAKE_OVER, /* the longest-waiting TIME_WAIT, where both ends use timestamps; if there is none, EADDRNOTAVAIL */
 };
-_Static_assert(sizeof(struct wire_settings) == 8528, "no hidden padding");
 
-/* Every connect() that the program sees ends in one way; what comes after WIRE_WAYS_OUT is counted besides. */
+/* Written by the loader, at start and at any time later. */
+struct wire_settings {
+	__u32 exhausted; /* enum wire_exhausted */
+	__u32 change;	 /* to be increased after `withheld` was written, for that to be noticed */
+	__u64 withheld[WIRE_PORT_WORDS]; /* a bit for each port that is not to be given, beside ip_local_reserved_ports */
+};
+_Static_assert(sizeof(struct wire_settings) == 8200, "no hidden padding");
+
+/* Every bind() to port 0 and every connect() that the program sees ends in one way; what comes after WIRE_WAYS_OUT is
+ * counted besides. */
 enum wire_way {
 	WIRE_FRESH,   /* given: nobody was on the port, nor any TIME_WAIT */
-	WIRE_SHARED,  /* given: the port is in use or in TIME_WAIT, but not with this destination */
-	WIRE_WAITING, /* given: in TIME_WAIT with this destination, for more than a second, with timestamps */
-	WIRE_EXHAUSTED,	  /* left to the kernel: every port was looked up, and none is free for it */
-	WIRE_REFUSED,	  /* left to the kernel: ports are free, but their holders do not share them */
-	WIRE_BOUND,	  /* left alone: the socket has a port */
-	WIRE_OWN_CHOICE,  /* left alone: IP_LOCAL_PORT_RANGE, SO_BINDTODEVICE, SO_REUSEPORT, IP_TRANSPARENT */
+	WIRE_SHARED,  /* given: in use or in TIME_WAIT, but not with this destination, and all that are on it share */
+	WIRE_WAITING, /* given: in TIME_WAIT with this destination, with timestamps; for bind(): only in TIME_WAIT */
+	WIRE_EXHAUSTED, /* refused, or as the settings have it: every port is taken for this destination */
+	WIRE_UNSURE,	/* left to the kernel: there may be a port, but not one that the program can give */
+	WIRE_BOUND,	/* left alone: the socket has a port */
+	WIRE_OWN_CHOICE,  /* left alone: IP_LOCAL_PORT_RANGE, SO_BINDTODEVICE, SO_REUSEPORT, IP_TRANSPARENT; for bind()
+			   * IP_BIND_ADDRESS_NO_PORT */
 	WIRE_NOT_TCP,	  /* left alone: UDP and other protocols, MPTCP, a wrong address family */
-	WIRE_OTHER_NETNS, /* left alone: the socket is of another network namespace than the settings */
 	WIRE_LINK_LOCAL,  /* left alone: the same address may be there on another link */
-	WIRE_MANY_SOURCES, /* left to the kernel: no fresh port, and the host has too many addresses to look all up */
+	WIRE_NO_STATE,	  /* left to the kernel: nothing could be remembered of the network namespace */
 	WIRE_WAYS_OUT,
 
-	WIRE_PROBE = WIRE_WAYS_OUT, /* ports looked up */
-	WIRE_TAKEN,		    /* of these: were taken */
-	WIRE_BIND_REFUSED,	    /* binds that the kernel refused, each answered with another port */
-	WIRE_SURVEY,		    /* walks over the range, to learn anew what is taken for a destination */
+	WIRE_LOOK = WIRE_WAYS_OUT, /* ports looked at in the kernel's bind table */
+	WIRE_MISS,		   /* of these: could not be given */
+	WIRE_BIND_REFUSED,	   /* binds that the kernel refused all the same, each answered with another port */
+	WIRE_SURVEY,		   /* walks over the range, to learn anew what is taken for a destination */
 	WIRE_WAYS,
 };
 

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * A port for bind() to port 0, which says nothing of a destination: fresh, then the longest-waiting, then shared.
+ *
+ * The hook can only name the port; the kernel binds after it has ended, and what it then refuses the program sees. So a
+ * port is named only if the bind will be granted: nobody is on it, or all that are share it and none listens. Whoever comes
+ * through this program keeps away from it until it is bound, by the claim.
+ */
+#ifndef BERTH_BPF_ON_BIND_H
+#define BERTH_BPF_ON_BIND_H
+
+#include "bpf/call.h"
+
+#define BIND_FRESH_TRIES 8
+#define BIND_LOOKS	 48
+
+struct binding {
+	struct bpf_sock_addr *ctx;
+	struct port_namespace *namespace;
+	struct call call;
+	__u64 waiting, shared; /* a port of that kind; 0: none */
+	__u64 oldest;
+};
+
+static __always_inline bool nobody_is_on(const struct look *look)
+{
+	return look->owners == 0 && !has(look, DOUBTFUL);
+}
+
+static __always_inline bool can_bind(const struct look *look)
+{
+	return !has(look, DOUBTFUL | IN_FLIGHT) && may_bind(look);
+}
+
+/* Names the port if nobody is on it, or if `shared` and the bind will be granted. 1 if it does, and then it is claimed. */
+__noinline int try_to_name(struct bpf_sock_addr *ctx, struct call *call, unsigned port, unsigned shared)
+{
+	struct look look;
+
+	if (!call || port == 0 || port > 65535 || !claim(call, port))
+		return 0;
+	look_for(call, port, &look);
+	if (!nobody_is_on(&look) && !(shared && can_bind(&look))) {
+		unclaim(call->question.to.netns, port);
+		count(WIRE_MISS);
+		return 0;
+	}
+	if (look.owners != 0)
+		share(ctx);
+	ctx->user_port = bpf_htons(port);
+	call->done = true;
+	call->way = look.owners == 0 ? WIRE_FRESH : has(&look, NOT_WAITING) ? WIRE_SHARED : WIRE_WAITING;
+	return 1;
+}
+
+static long name_fresh(unsigned index, struct binding *binding)
+{
+	struct port_namespace *namespace = binding->namespace;
+	unsigned port = next_of_turn(namespace, binding->call.now_ns);
+
+	if (port == 0)
+		return 1;
+	if (try_to_name(binding->ctx, &binding->call, port, false)) {
+		namespace->misses = 0;
+		return 1;
+	}
+	namespace->misses++;
+	return 0;
+}
+
+static __always_inline unsigned next_of_namespace(struct port_namespace *namespace)
+{
+	unsigned first = first_port(namespace), last = last_port(namespace);
+	unsigned port = namespace->hand;
+
+	port = port < first || port >= last ? first : port + 1;
+	namespace->hand = port;
+	return is_marked(&namespace->allowed, port) ? 0 : port;
+}
+
+/* The ports go round in their order, so that those come first that rested longest. */
+static long look_for_shared(unsigned index, struct binding *binding)
+{
+	unsigned port = next_of_namespace(binding->namespace);
+	struct look look;
+
+	if (port == 0)
+		return 0;
+	look_for(&binding->call, port, &look);
+	if (!can_bind(&look))
+		return 0;
+	if (has(&look, NOT_WAITING)) {
+		binding->shared = port;
+	} else if (binding->waiting == 0 || (__s64)(look.oldest - binding->oldest) < 0) {
+		binding->waiting = port;
+		binding->oldest = look.oldest;
+	}
+	return 0;
+}
+
+static __always_inline void name_port(struct binding *binding)
+{
+	binding->call.way = WIRE_UNSURE;
+	bpf_loop(BIND_FRESH_TRIES, name_fresh, binding, 0);
+	if (binding->call.done)
+		return;
+	binding->waiting = nothing;
+	binding->shared = nothing;
+	bpf_loop(BIND_LOOKS, look_for_shared, binding, 0);
+	if (!try_to_name(binding->ctx, &binding->call, binding->waiting, true))
+		try_to_name(binding->ctx, &binding->call, binding->shared, true);
+}
+
+#endif

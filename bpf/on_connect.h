@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * A port for a socket that connects without one: fresh, then shared, then waiting.
+ *
+ * Where many connections go to one destination, a record says which ports are taken for it, so that what is left is found at
+ * once however little it is. It is made when a few ports drawn blindly were taken; most destinations never have one. A mark is
+ * set when a port is given or found taken. It goes when the connection's end is seen (closed()), unless that leaves a
+ * TIME_WAIT, whose end nobody reports: for these a hand goes round and looks at some marked ports in each call while
+ * ports are scarce. When no port without a mark is left, or too many of them are taken, a survey looks at ports until it
+ * has met SURVEY_ENOUGH free ones, and sets all marks right on its way.
+ *
+ * What a survey of the whole range has found stands for VERDICT_NS, or until the first TIME_WAIT leaves, or a connection's
+ * end is seen; meanwhile a call that must fail costs no more than one that succeeds. Nothing else frees a port but
+ * sockets that were bound and never connected, and somebody who ends a TIME_WAIT early: these are noticed VERDICT_NS later.
+ *
+ * A survey costs what the kernel's own search costs and is paid once for many calls. It cannot be left to the kernel, which
+ * skips every port that a program, or we, bound explicitly.
+ *
+ * A bind cannot be taken back: a socket that was given a port keeps it when its connect() fails, as if its program had bound
+ * it. Hence never a bind in doubt, while there is another port.
+ */
+#ifndef BERTH_BPF_ON_CONNECT_H
+#define BERTH_BPF_ON_CONNECT_H
+
+#include "bpf/call.h"
+
+#define RECORDS	       2048 /* 17 MiB */
+#define FRESH_TRIES    4
+#define SHARED_TRIES   8
+#define SURVEYED_TRIES 64
+#define SURVEY_ENOUGH  4096
+#define SURVEY_WAITING 512 /* without a free port among them: there may be one, but it is not looked for */
+#define HAND_LOOKS     4
+#define WAITING_LOOKS  16
+#define UNSURE_LOOKS   64
+#define VERDICT_NS     100000000ull
+
+enum verdict {
+	FRESH,
+	FREE,	    /* others are on it, and share it */
+	WAITING,    /* shared by all, and in TIME_WAIT with the destination, which may be taken over */
+	ELSEWHERE,  /* as FREE, if the connection will come from the address that we think it will come from */
+	UNSURE,	    /* somebody else is about to have it, or the table changed under our eyes */
+	KERNEL_MAY, /* free, but not to be had by a bind; the kernel's own choice may take it */
+	TAKEN,
+};
+
+struct record {
+	struct marks taken;
+	__u64 verdict_until_ns; /* 0: none */
+	__u64 verdict_until_jiffies;
+	__u32 verdict;	/* enum verdict: the best that a survey has found */
+	__u32 shape;	/* of the namespace, when it was made */
+	__u32 hand;
+	__u32 source_be[4]; /* of the last connection from an unbound socket; its address family is the destination's */
+	__u32 source_known;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, RECORDS);
+	__type(key, struct destination);
+	__type(value, struct record);
+} records SEC(".maps");
+
+__u32 records_made; /* 0: there is none, and nothing to look up */
+
+static const struct record new_record;
+
+struct connecting {
+	struct bpf_sock_addr *ctx;
+	struct port_namespace *namespace;
+	struct record *record; /* of the destination; NULL: there is none */
+	struct call call;
+	/* Of a survey. */
+	__u64 start, looked, free;
+	__u64 waiting, elsewhere, unsure, kernel_may; /* a port of that kind; 0: none */
+	__u64 oldest, leaves;			      /* of `waiting`; the first of those that keep a port */
+};
+
+/* ---- the record ---- */
+
+static __always_inline void begin_record(const struct connecting *connecting)
+{
+	copy_marks(&connecting->record->taken, &connecting->namespace->allowed);
+	connecting->record->verdict_until_ns = 0;
+	connecting->record->shape = connecting->namespace->shape;
+}
+
+static __always_inline void find_record(struct connecting *connecting)
+{
+	struct call *call = &connecting->call;
+	struct record *record;
+
+	if (records_made == 0)
+		return;
+	record = bpf_map_lookup_elem(&records, &call->question.to);
+	connecting->record = record;
+	if (!record)
+		return;
+	if (record->shape != connecting->namespace->shape)
+		begin_record(connecting);
+	if (!call->bound && record->source_known) {
+		__builtin_memcpy(call->question.source_be, record->source_be, sizeof(record->source_be));
+		call->question.source_known = true;
+	}
+}
+
+static __always_inline void make_record(struct connecting *connecting)
+{
+	if (connecting->record)
+		return;
+	bpf_map_update_elem(&records, &connecting->call.question.to, &new_record, BPF_NOEXIST);
+	connecting->record = bpf_map_lookup_elem(&records, &connecting->call.question.to);
+	if (!connecting->record)
+		return;
+	__sync_fetch_and_add(&records_made, 1);
+	begin_record(connecting);
+}
+
+/* ---- one port ---- */
+
+static __always_inline enum verdict verdict_of(const struct look *look)
+{
+	if (has(look, TO_IT))
+		return TAKEN;
+	if (has(look, DOUBTFUL | IN_FLIGHT))
+		return UNSURE;
+	if (look->owners == 0)
+		return FRESH;
+	if (!may_bind(look))
+		return look->kernel_only && !has(look, TO_IT_WAITING | TO_IT_ELSEWHERE) ? KERNEL_MAY : TAKEN;
+	if (has(look, TO_IT_WAITING))
+		return WAITING;
+	return has(look, TO_IT_ELSEWHERE) ? ELSEWHERE : FREE;
+}
+
+static __always_inline bool bind_to(struct bpf_sock_addr *ctx, const struct call *call, unsigned port)
+{
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = bpf_htons(port) };
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = bpf_htons(port) };
+
+	if (call->ipv6_socket) {
+		__builtin_memcpy(&in6.sin6_addr, call->question.to.source_be, sizeof(in6.sin6_addr));
+		return bpf_bind(ctx, (struct sockaddr *)&in6, sizeof(in6)) == 0;
+	}
+	in.sin_addr.s_addr = call->question.to.source_be[3];
+	return bpf_bind(ctx, (struct sockaddr *)&in, sizeof(in)) == 0;
+}
+
+static __always_inline void give(struct bpf_sock_addr *ctx, struct call *call, unsigned port, enum wire_way way)
+{
+	share(ctx);
+	if (bind_to(ctx, call, port)) {
+		call->done = true;
+		call->way = way;
+		return;
+	}
+	count(WIRE_BIND_REFUSED);
+	call->refused = true;
+	unclaim(call->question.to.netns, port);
+}
+
+/* Gives the port if its verdict, which is returned, is at most `worst`. */
+__noinline int try_port(struct bpf_sock_addr *ctx, struct call *call, unsigned port, unsigned worst)
+{
+	enum verdict verdict;
+	struct look look;
+
+	if (!call || port == 0 || port > 65535 || !claim(call, port))
+		return UNSURE;
+	look_for(call, port, &look);
+	verdict = verdict_of(&look);
+	if (verdict <= worst) {
+		give(ctx, call, port,
+		     verdict == FRESH ? WIRE_FRESH : verdict == WAITING ? WIRE_WAITING : WIRE_SHARED);
+	} else {
+		unclaim(call->question.to.netns, port);
+		count(WIRE_MISS);
+	}
+	return verdict;
+}
+
+/* For bpf_loop(): 1 ends it. */
+static __always_inline long is_done(const struct connecting *connecting)
+{
+	return connecting->call.done != 0 ? 1 : 0;
+}
+
+/* ---- fresh ---- */
+
+static long try_fresh(unsigned index, struct connecting *connecting)
+{
+	struct port_namespace *namespace = connecting->namespace;
+	unsigned port = next_of_turn(namespace, connecting->call.now_ns);
+
+	if (port == 0)
+		return 1;
+	if (try_port(connecting->ctx, &connecting->call, port, FRESH) == FRESH)
+		namespace->misses = 0;
+	else
+		namespace->misses++;
+	return is_done(connecting);
+}
+
+/* ---- shared ---- */
+
+static long try_shared(unsigned index, struct connecting *connecting)
+{
+	struct record *record = connecting->record;
+	unsigned port = pick_of(connecting->namespace, record ? &record->taken : &connecting->namespace->allowed);
+
+	if (port == 0)
+		return 1;
+	if (record)
+		mark(&record->taken, port);
+	try_port(connecting->ctx, &connecting->call, port, FREE);
+	return is_done(connecting);
+}
+
+/* The hand: ports in their order, 0 for those that are not allowed. */
+static __always_inline unsigned next_of_hand(struct record *record, const struct port_namespace *namespace)
+{
+	unsigned first = first_port(namespace), last = last_port(namespace);
+	unsigned port = record->hand;
+
+	port = port < first || port >= last ? first : port + 1;
+	record->hand = port;
+	return is_marked(&namespace->allowed, port) ? 0 : port;
+}
+
+static long look_again(unsigned index, struct connecting *connecting)
+{
+	struct record *record = connecting->record;
+	unsigned port;
+
+	if (!record)
+		return 1;
+	port = next_of_hand(record, connecting->namespace);
+	if (port == 0 || !is_marked(&record->taken, port))
+		return 0;
+	try_port(connecting->ctx, &connecting->call, port, FREE);
+	return is_done(connecting);
+}
+
+/* ---- the survey ---- */
+
+static __always_inline void note(struct connecting *connecting, struct record *record, unsigned port,
+				 const struct look *look)
+{
+	enum verdict verdict = verdict_of(look);
+
+	if (verdict <= FREE) {
+		unmark(&record->taken, port);
+		connecting->free++;
+		return;
+	}
+	mark(&record->taken, port);
+	if (verdict == WAITING) {
+		if (connecting->waiting == 0 || (__s64)(look->oldest - connecting->oldest) < 0) {
+			connecting->waiting = port;
+			connecting->oldest = look->oldest;
+		}
+	} else if (verdict == ELSEWHERE) {
+		connecting->elsewhere = port;
+	} else if (verdict == UNSURE) {
+		connecting->unsure = port;
+	} else if (verdict == KERNEL_MAY) {
+		connecting->kernel_may = port;
+	} else if (look->oldest != 0 && (connecting->leaves == 0 || (__s64)(look->oldest - connecting->leaves) < 0)) {
+		connecting->leaves = look->oldest;
+	}
+}
+
+static long survey_port(unsigned index, struct connecting *connecting)
+{
+	struct record *record = connecting->record;
+	unsigned first = first_port(connecting->namespace), last = last_port(connecting->namespace);
+	unsigned port = connecting->start + index;
+	struct look look;
+
+	if (port > last)
+		port -= last - first + 1u;
+	if (!record || is_marked(&connecting->namespace->allowed, port))
+		return 0;
+	look_for(&connecting->call, port, &look);
+	note(connecting, record, port, &look);
+	connecting->looked++;
+	if (APART(connecting->free) >= SURVEY_ENOUGH)
+		return 1;
+	return APART(connecting->looked) >= SURVEY_WAITING && APART(connecting->free) == 0 &&
+	       APART(connecting->waiting) != 0;
+}
+
+static __always_inline enum verdict survey_verdict(const struct connecting *connecting)
+{
+	if (connecting->free > 0)
+		return FREE;
+	if (connecting->waiting != 0)
+		return WAITING;
+	if (connecting->elsewhere != 0)
+		return ELSEWHERE;
+	if (connecting->unsure != 0)
+		return UNSURE;
+	return connecting->kernel_may != 0 ? KERNEL_MAY : TAKEN;
+}
+
+static __always_inline void forget_survey(struct connecting *connecting)
+{
+	connecting->looked = connecting->free = nothing;
+	connecting->waiting = connecting->elsewhere = nothing;
+	connecting->unsure = connecting->kernel_may = nothing;
+	connecting->leaves = nothing;
+}
+
+static __always_inline enum verdict survey(struct connecting *connecting)
+{
+	unsigned first = first_port(connecting->namespace), span = last_port(connecting->namespace) - first + 1u;
+	struct record *record = connecting->record;
+
+	count(WIRE_SURVEY);
+	connecting->start = first + draw(span);
+	bpf_loop(span, survey_port, connecting, 0);
+	if (!record)
+		return UNSURE;
+	record->verdict = survey_verdict(connecting);
+	record->verdict_until_jiffies = connecting->leaves;
+	record->verdict_until_ns = connecting->call.now_ns + VERDICT_NS;
+	return record->verdict;
+}
+
+static __always_inline bool verdict_stands(const struct connecting *connecting)
+{
+	const struct record *record = connecting->record;
+
+	return (__s64)(record->verdict_until_ns - connecting->call.now_ns) > 0 &&
+	       (record->verdict_until_jiffies == 0 ||
+		(__s64)(record->verdict_until_jiffies - bpf_jiffies64()) > 0);
+}
+
+/* ---- what is left when no port is free ---- */
+
+/* Among the next ports of the hand, which goes round in the order in which it gave them. */
+static long find_waiting(unsigned index, struct connecting *connecting)
+{
+	struct record *record = connecting->record;
+	struct look look;
+	unsigned port;
+
+	if (!record)
+		return 1;
+	port = next_of_hand(record, connecting->namespace);
+	if (port == 0)
+		return 0;
+	look_for(&connecting->call, port, &look);
+	note(connecting, record, port, &look);
+	return APART(connecting->free) > 0;
+}
+
+static long try_unsure(unsigned index, struct connecting *connecting)
+{
+	if (try_port(connecting->ctx, &connecting->call, connecting->unsure, FREE) != UNSURE)
+		return 1;
+	return is_done(connecting);
+}
+
+static __always_inline void give_waiting(struct connecting *connecting)
+{
+	if (connecting->waiting == 0)
+		bpf_loop(WAITING_LOOKS, find_waiting, connecting, 0);
+	if (connecting->free > 0)
+		bpf_loop(SHARED_TRIES, try_shared, connecting, 0);
+	if (!connecting->call.done && connecting->waiting != 0)
+		try_port(connecting->ctx, &connecting->call, connecting->waiting, WAITING);
+}
+
+static __always_inline void give_last(struct connecting *connecting, enum verdict verdict)
+{
+	struct call *call = &connecting->call;
+
+	if (verdict == FREE)
+		bpf_loop(SURVEYED_TRIES, try_shared, connecting, 0);
+	else if (verdict == WAITING)
+		give_waiting(connecting);
+	else if (verdict == ELSEWHERE && connecting->elsewhere != 0)
+		try_port(connecting->ctx, call, connecting->elsewhere, ELSEWHERE);
+	else if (verdict == UNSURE && connecting->unsure != 0)
+		bpf_loop(UNSURE_LOOKS, try_unsure, connecting, 0);
+	else if (verdict == TAKEN)
+		call->way = WIRE_EXHAUSTED;
+}
+
+static __always_inline void give_scarce(struct connecting *connecting)
+{
+	enum verdict verdict;
+
+	make_record(connecting);
+	if (!connecting->record)
+		return;
+	forget_survey(connecting);
+	if (verdict_stands(connecting)) {
+		bpf_loop(HAND_LOOKS, look_again, connecting, 0);
+		verdict = connecting->record->verdict;
+	} else {
+		verdict = survey(connecting);
+	}
+	if (!connecting->call.done)
+		give_last(connecting, verdict);
+}
+
+/* ---- all of it ---- */
+
+static __always_inline void give_port(struct connecting *connecting)
+{
+	struct call *call = &connecting->call;
+
+	call->way = WIRE_UNSURE;
+	bpf_loop(FRESH_TRIES, try_fresh, connecting, 0);
+	if (call->done)
+		return;
+	find_record(connecting);
+	bpf_loop(SHARED_TRIES, try_shared, connecting, 0);
+	if (!call->done)
+		give_scarce(connecting);
+	/* The kernel forgets a socket's address when it refuses a bind; to bind to port 0 sets it anew. */
+	if (!call->done && call->refused && call->bound)
+		bind_to(connecting->ctx, call, 0);
+}
+
+#endif
