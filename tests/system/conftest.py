@@ -22,8 +22,6 @@ BERTH = Path(os.environ.get("BERTH", ROOT / "build/berth")).resolve()
 TOOLS = BERTH.parent / "tests/system"
 SUPERVISE = [str(BERTH), "run", "--mode=supervise", "--"]
 KERNEL = [str(BERTH), "run", "--mode=kernel", "--"]
-# The ids of parameters: `-k "not stock"`.
-MODES = {"stock": [], "supervise": SUPERVISE, "kernel-mode": KERNEL}
 SINK_PORT = 7001
 TEST_SECONDS = int(os.environ.get("BERTH_TEST_SECONDS", "120"))
 
@@ -227,10 +225,32 @@ def session_cgroup():
     made.rmdir()
 
 
+@pytest.fixture(scope="session")
+def kernel_mode(session_cgroup, tmp_path_factory):
+    """A command prefix: a script that enters the cgroup of a `berth run --mode=kernel` and becomes the program. The eBPF
+    program takes seconds to load; so it is loaded once, and steers every test's own network namespace."""
+    assert session_cgroup, "kernel mode needs root and cgroup v2"
+    around = session_cgroup / "steered"
+    around.mkdir()
+    script = tmp_path_factory.mktemp("kernel-mode") / "steered"
+    enter = '#!/bin/sh\necho $$ >{}/cgroup.procs && exec "$@"\n'
+    script.write_text(enter.format(around))
+    script.chmod(0o755)
+    holder = subprocess.Popen(
+        [script, *KERNEL, "sh", "-c", "echo up; exec cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout.readline() == "up\n"
+    script.write_text(enter.format(*around.glob("*/")))
+    yield [str(script)]
+    holder.communicate(timeout=10)
+    wait_for(lambda: not list(around.glob("*/")), "the cgroup to be removed")
+    around.rmdir()
+
+
 @pytest.fixture
 def cgroups(session_cgroup):
-    """Tells which cgroups kernel mode has made and not removed yet."""
-    return lambda: list(session_cgroup.glob("*/")) if session_cgroup else []
+    """Tells which cgroups a test's `berth run --mode=kernel` have made and not removed yet."""
+    return lambda: list(session_cgroup.glob("berth-*/")) if session_cgroup else []
 
 
 @pytest.fixture
@@ -245,10 +265,14 @@ def net(cgroups):
     assert not abandoned, f"left behind of kernel mode: {abandoned}"
 
 
-@pytest.fixture(params=list(MODES.values())[1:], ids=list(MODES)[1:])
+def mode(request):
+    return request.getfixturevalue("kernel_mode") if request.param == "kernel-mode" else list(SUPERVISE)
+
+
+@pytest.fixture(params=["supervise", "kernel-mode"])
 def berth(request):
     """The command prefix of either mode."""
-    return list(request.param)
+    return mode(request)
 
 
 @pytest.fixture
@@ -257,7 +281,7 @@ def supervise():
     return list(SUPERVISE)
 
 
-@pytest.fixture(params=list(MODES.values()), ids=list(MODES))
+@pytest.fixture(params=["stock", "supervise", "kernel-mode"])
 def prefix(request):
     """Without Berth and with it, for what must be the same."""
-    return list(request.param)
+    return [] if request.param == "stock" else mode(request)

@@ -72,11 +72,11 @@ print(json.dumps(made))
 """
 
 
-def test_learned_ports_are_shared_afterwards(world, berth):
+def test_learned_ports_are_shared_afterwards(world, supervise):
     """A program that asks for its port before it connects leaves a TIME_WAIT that others can share: it does not use
     the range up for those that do not ask."""
     world.sysctl("ipv4.tcp_timestamps", "0")
-    learned, others = world.json([*berth, "/usr/bin/python3", "-c", LEARN_THE_PORT.format(count=1500)])
+    learned, others = world.json([*supervise, "/usr/bin/python3", "-c", LEARN_THE_PORT.format(count=1500)])
     assert learned >= 1000 and others >= 1490
 
 

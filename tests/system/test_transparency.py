@@ -8,9 +8,20 @@ import subprocess
 import time
 
 import pytest
-from conftest import BERTH, KERNEL, part_of_berth, status_fields, tool, wait_for
+from conftest import BERTH, SUPERVISE, part_of_berth, status_fields, tool, wait_for
 
 SMALL_RANGE = "40000 40199"
+
+
+# Nothing stands between the shell and a program in kernel mode (test_kernel_mode.py).
+@pytest.fixture(params=["stock", "supervise"])
+def prefix(request):
+    return [] if request.param == "stock" else list(SUPERVISE)
+
+
+@pytest.fixture
+def berth(supervise):
+    return supervise
 
 
 def in_bash(net, script, prefix, **kwargs):
@@ -24,9 +35,8 @@ def in_bash(net, script, prefix, **kwargs):
 
 
 def test_exit_status(net, prefix):
-    every = 51 if prefix == KERNEL else 1  # it takes a third of a second to start
-    out = in_bash(net, f'for i in {{0..255..{every}}}; do $BERTH sh -c "exit $i"; echo $?; done', prefix)
-    assert out.split() == [str(i) for i in range(0, 256, every)]
+    out = in_bash(net, 'for i in {0..255}; do $BERTH sh -c "exit $i"; echo $?; done', prefix)
+    assert out.split() == [str(i) for i in range(256)]
 
 
 FATAL = [s for s in signal.Signals if s not in (signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH)]
@@ -444,11 +454,11 @@ def test_static_binary(net, berth, tmp_path):
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
 
-def test_ordinary_user(net, supervise):
+def test_ordinary_user(net, berth):
     net.sysctl("ipv4.ip_local_port_range", SMALL_RANGE)
     net.sink()
     user = NOBODY if os.geteuid() == 0 else []
-    assert net.json([*user, *supervise, tool("capacity"), "--count=800", "--keep"])["connected"] == 800
+    assert net.json([*user, *berth, tool("capacity"), "--count=800", "--keep"])["connected"] == 800
 
 
 def test_first_process_of_a_container(net, prefix):
@@ -459,12 +469,12 @@ def test_first_process_of_a_container(net, prefix):
     assert done.returncode == 7
 
 
-def test_ordinary_user_in_a_user_namespace(net, supervise):
+def test_ordinary_user_in_a_user_namespace(net, berth):
     """Nothing of root's at all: the namespace itself was made by the user."""
     user = NOBODY if os.geteuid() == 0 else []
     script = (
         f"ip link set lo up; echo {SMALL_RANGE} > /proc/sys/net/ipv4/ip_local_port_range; sleep 5 | {tool('sink')} 7001 4"
-        f" > /dev/null & sleep 0.3; exec {' '.join(supervise)} {tool('capacity')} --count=800 --keep"
+        f" > /dev/null & sleep 0.3; exec {' '.join(berth)} {tool('capacity')} --count=800 --keep"
     )
     assert net.json([*user, "unshare", "-Urn", "--kill-child", "-pf", "bash", "-c", script])["connected"] == 800
 
