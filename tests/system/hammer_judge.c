@@ -78,6 +78,13 @@ static unsigned free_port(const struct hammer_lane *askers, const struct hammer_
 	return port;
 }
 
+static const char *name_of_call(const struct hammer_lane *lane, const struct hammer_call *call)
+{
+	if (call->in_bind)
+		return "bind";
+	return lane->role == LISTENS ? "listen" : "connect";
+}
+
 static void judge_lane(const struct hammer_lane *lane, struct tally *tally, char *shown, size_t size)
 {
 	tally->calls += lane->count;
@@ -97,8 +104,8 @@ static void judge_lane(const struct hammer_lane *lane, struct tally *tally, char
 			snprintf(
 				shown + strlen(shown), size - strlen(shown),
 				"%s\"%s() of a process that %s to destination %u, call %u: %s after %llu us, from %.6f s on, though %u ports were free, as %u\"",
-				*shown ? ", " : "", call->in_bind ? "bind" : "connect",
-				role_names[lane->role], call->destination, i, strerrorname_np(call->error),
+				*shown ? ", " : "", name_of_call(lane, call), role_names[lane->role],
+				call->destination, i, strerrorname_np(call->error),
 				(unsigned long long)(call->end_ns - call->begin_ns) / 1000,
 				(double)call->begin_ns / 1e9, ports, port);
 	}
