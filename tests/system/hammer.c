@@ -112,7 +112,9 @@ static _Noreturn void hammer(struct hammer_lane *lane, enum hammer_role role)
 		call->end_ns = now_ns();
 		if (!call->error)
 			call->port = (uint16_t)local_port(fd);
-		sockets[i % held] = fd;
+		else /* it may have a port all the same, which the record does not say */
+			close(fd);
+		sockets[i % held] = call->error ? -1 : fd;
 		lane->count = i + 1;
 	}
 	for (unsigned i = calls - (held < calls ? held : calls); i < calls; i++)
