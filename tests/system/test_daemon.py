@@ -187,16 +187,19 @@ def test_kill_daemon_under_load(machine):
     machine.net.sink()
     daemon, _ = machine.start()
     steered, load = machine.load(tool("steered")), machine.load(tool("load"), STATUS)
-    build = machine.build()
+    build, seen_half_done = machine.build(), 0
     random.seed(1)
     for i in range(KILLS):
         daemon.kill()
         daemon.wait()
-        daemon = machine.popen([[NEXT_PROGRAM, BERTH][i // 20 % 2], "daemon", *machine.options], stderr=subprocess.PIPE)
-        # The first of a build is killed while it exchanges the hooks, the second, which mends that if it can, at any time.
+        # The first of a build is killed while it exchanges the hooks; then comes the one before, at any time; then the new one.
+        new, old = (NEXT_PROGRAM, BERTH) if i // 20 % 2 == 0 else (BERTH, NEXT_PROGRAM)
+        berth = old if i % 20 == 1 else new
+        daemon = machine.popen([berth, "daemon", *machine.options], stderr=subprocess.PIPE)
         if i % 20 == 0:
-            while machine.build() == build and daemon.poll() is None:
+            while (now := machine.build()) == build and daemon.poll() is None:
                 pass
+            seen_half_done += now is None
             time.sleep(random.random() * 0.001)
         elif i % 20 == 1:
             time.sleep(random.random() * 0.25)
@@ -210,6 +213,7 @@ def test_kill_daemon_under_load(machine):
     result = finish(steered)
     finish_load(load)
     assert_no_gap(result)
+    assert seen_half_done > 0
     report = machine.detach()
     assert "next_hook" not in report["hooks"] and len(report["hooks"]) == len(set(report["hooks"])), report
     assert daemon.wait(10) == 0
