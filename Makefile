@@ -46,6 +46,7 @@ CORE_TESTS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/core/*_test.c))
 HOST_TESTS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/host/*_test.c tests/supervise/*_test.c))
 KERNEL_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/kernel/*.c))
 SYSTEM_TOOLS = $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard tests/system/*.c)))
+DIFFERENTIAL = $(BUILD)/tests/system/differential
 NEXT_BUILDS  = $(BUILD)/next-program/berth $(BUILD)/next-layout/berth
 FUZZERS      = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
 BENCHES      = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
@@ -107,6 +108,10 @@ $(HOST_TESTS): $(BUILD)/%: $(BUILD)/%.o $(call objects,host supervise) $(BUILD)/
 $(KERNEL_TESTS) $(SYSTEM_TOOLS): $(BUILD)/%: $(BUILD)/%.o
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lmnl -lseccomp -lpthread
+$(DIFFERENTIAL): $(call objects,tests/differential)
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^
 $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libberth.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpthread
@@ -116,7 +121,7 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(wildcard core/*.[ch] tests/core/*.h)
 	$(Q)clang $(filter-out -M%,$(CPPFLAGS)) -std=gnu11 -O1 -g $(WARN) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	    -o $@ $< $(wildcard core/*.c)
 
-tests: $(CORE_TESTS) $(HOST_TESTS) $(KERNEL_TESTS) $(SYSTEM_TOOLS) $(NEXT_BUILDS)
+tests: $(CORE_TESTS) $(HOST_TESTS) $(KERNEL_TESTS) $(SYSTEM_TOOLS) $(DIFFERENTIAL) $(NEXT_BUILDS)
 fuzzers: $(FUZZERS)
 benches: $(BENCHES)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from conftest import BERTH, Namespace, tool, wait_for
-from test_differential import FIRST_PORT, SEEDS, command, report, run_alone
 
 KERNEL = [str(BERTH), "run", "--mode=kernel"]
 FIRST, PORTS, DESTINATIONS = 40000, 1000, 4
@@ -180,54 +179,6 @@ sys.stdin.read()
     assert result["connected"] == 100, (result, ways)
     result, ways = capacity(small, "--keep", "--count=300", "--destinations=1", "--port=7002")
     assert result["connected"] == 300, (result, ways)
-
-
-def test_sixteen_processes_one_small_range(net):
-    """Two CPUs, 200 ports, two destinations, 16 processes that hold up to 384 of the 400 tuples."""
-    net.sysctl("ipv4.ip_local_port_range", f"{FIRST} {FIRST + 199}")
-    net.sink(2)
-    out, ways = run(net, [tool("hammer"), "16", "2000", "2", "24"], timeout=110)
-    assert json.loads(out) == {"connected": 32000, "failed": 0}, (out, ways)
-
-
-def without_kept_ports(stock, berth):
-    """Drops what is known to differ: a socket whose connect() failed, or whose connection has ended, keeps the port that
-    it was bound to (docs/ARCHITECTURE.md). Whatever is done with it afterwards is not compared, nor with an explicit port that
-    it might have got instead."""
-    kept, ports, left = set(), set(), ([], [])
-    for want, got in zip(stock, berth):
-        asked, wanted = want.split(" -> ", 1)
-        words = asked.split()
-        slot, operation = words[1], next(word for word in words[2:] if word != "forked")
-        if operation in ("socket", "close"):
-            kept.discard(slot)
-        other = re.search(r"(?:like|connect to) (\d+)\b", asked)
-        concerned = slot in kept or (other and other.group(1) in kept) or ports & set(words)
-        if concerned:
-            kept.add(slot)
-            ports |= {word for word in words if word.isdigit() and FIRST_PORT <= int(word) < 32768}
-        ended = operation == "shutdown" and wanted == "ok"
-        if ended or operation == "connect" and ("AF_UNSPEC" in asked or re.search(r"\bE[A-Z]+$", wanted)):
-            kept.add(slot)
-        if not concerned:
-            left[0].append(want)
-            left[1].append(got)
-    return left
-
-
-@pytest.mark.parametrize("seed", range(SEEDS))
-def test_differential(net, seed):
-    """Random calls: never a failure where stock Linux succeeds."""
-    other = Namespace()
-    other.sink()
-    stock = run_alone(other, [], seed)
-    other.close()
-    net.sink()
-    berth = run_alone(net, [*KERNEL, "--"], seed)
-    assert len(stock) == len(berth)
-    left = without_kept_ports(stock, berth)
-    assert len(left[0]) > len(stock) / 2, "too little is left to compare"
-    report(seed, *left)
 
 
 # ---- the program is itself ----
