@@ -143,7 +143,8 @@ static int start_keeper(int pipe_fd, bool verbose)
 	_exit(between < 0);
 }
 
-/* A pipe whose ends are not taken for standard streams, where the program was started without some. 0 or negative errno. */
+/* A pipe whose ends are not taken for standard streams, where the program was started without some. 0 or negative
+ * errno. */
 static int make_pipe(int ends[2])
 {
 	int low[2], error = 0;
