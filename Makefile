@@ -161,7 +161,7 @@ $(BUILD)/berth.h: tools/public_header.py $(wildcard core/*.h)
 	$(Q)tools/public_header.py core/berth.h >$@
 
 install: all $(BUILD)/berth.h
-	install -d $(addprefix $(TO)/,bin lib/pkgconfig include share/man/man1 share/man/man3)
+	install -d $(addprefix $(TO)/,bin lib/pkgconfig lib/systemd/system include share/man/man1 share/man/man3)
 	install -m 755 $(BUILD)/berth $(TO)/bin/
 	install -m 644 $(BUILD)/libberth.a $(TO)/lib/
 	install -m 755 $(BUILD)/libberth.so $(TO)/lib/$(LIBRARY)
@@ -169,12 +169,13 @@ install: all $(BUILD)/berth.h
 	ln -sf libberth.so.$(SOMAJOR) $(TO)/lib/libberth.so
 	install -m 644 $(BUILD)/berth.h $(TO)/include/
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/libberth.pc.in >$(TO)/lib/pkgconfig/libberth.pc
+	sed -e 's|@PREFIX@|$(PREFIX)|' packaging/berth.service >$(TO)/lib/systemd/system/berth.service
 	install -m 644 man/berth.1 $(TO)/share/man/man1/
 	install -m 644 man/libberth.3 $(TO)/share/man/man3/
 	@$(if $(DESTDIR),,ldconfig 2>/dev/null || true)
 
 uninstall:
-	rm -f $(addprefix $(TO)/,bin/berth include/berth.h lib/pkgconfig/libberth.pc \
+	rm -f $(addprefix $(TO)/,bin/berth include/berth.h lib/pkgconfig/libberth.pc lib/systemd/system/berth.service \
 	    lib/libberth.a lib/libberth.so lib/libberth.so.$(SOMAJOR) lib/$(LIBRARY) \
 	    share/man/man1/berth.1 share/man/man3/libberth.3)
 	@$(if $(DESTDIR),,ldconfig 2>/dev/null || true)

@@ -56,7 +56,9 @@ struct question {
 #define ANY(kind)	((kind) * 255)
 
 struct look {
-	__u64 oldest; /* when the first of those in TIME_WAIT leaves, in jiffies; 0: none is */
+	/* When the first and the last of those in TIME_WAIT leaves it, in jiffies; 0: none is. If a destination is asked for,
+	 * the last one counts the connection with it only. */
+	__u64 first_leaves, last_leaves;
 	__u64 found;  /* the counts above */
 	__u32 owners; /* 0: nobody is on the port */
 	__u16 port;   /* which is asked for */
@@ -142,9 +144,13 @@ static __always_inline bool may_be_taken_over(const struct question *question, s
 static __always_inline __u64 judge_waiting(const struct walk *walk, struct sock_common *owner)
 {
 	__u64 leaves = read_as(inet_timewait_sock, owner)->tw_timer.expires;
+	struct look *look = walk->look;
 
-	if (walk->look->oldest == 0 || (__s64)(leaves - walk->look->oldest) < 0)
-		walk->look->oldest = leaves;
+	if (look->first_leaves == 0 || (__s64)(leaves - look->first_leaves) < 0)
+		look->first_leaves = leaves;
+	if ((walk->question->to.port_be == 0 || is_to(walk->question, owner)) &&
+	    (look->last_leaves == 0 || (__s64)(leaves - look->last_leaves) > 0))
+		look->last_leaves = leaves;
 	return may_be_taken_over(walk->question, owner) ? TO_IT_WAITING : TO_IT;
 }
 
@@ -220,7 +226,8 @@ __noinline int look_at(const struct question *question, struct look *look)
 
 	if (!question || !look)
 		return 0;
-	look->oldest = look->found = look->owners = 0;
+	look->first_leaves = look->last_leaves = look->found = 0;
+	look->owners = 0;
 	look->may_share = look->kernel_only = false;
 	find_bucket(&walk);
 	if (walk.bucket)

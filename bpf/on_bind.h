@@ -19,7 +19,7 @@ struct binding {
 	struct port_namespace *namespace;
 	struct call call;
 	__u64 waiting, shared; /* a port of that kind; 0: none */
-	__u64 oldest;
+	__u64 leaves, owners; /* when the one leaves TIME_WAIT, in jiffies; how many are on the other */
 };
 
 static __always_inline bool nobody_is_on(const struct look *look)
@@ -68,32 +68,25 @@ static long name_fresh(unsigned index, struct binding *binding)
 	return 0;
 }
 
-static __always_inline unsigned next_of_namespace(struct port_namespace *namespace)
-{
-	unsigned first = first_port(namespace), last = last_port(namespace);
-	unsigned port = namespace->hand;
-
-	port = port < first || port >= last ? first : port + 1;
-	namespace->hand = port;
-	return is_marked(&namespace->allowed, port) ? 0 : port;
-}
-
-/* The ports go round in their order, so that those come first that rested longest. */
+/* Among ports drawn at random: the longest-waiting, and one that few are on, where the connection to come is least likely to
+ * exist already. (In the order of their numbers, programs that go round their destinations would meet the same ones again.) */
 static long look_for_shared(unsigned index, struct binding *binding)
 {
-	unsigned port = next_of_namespace(binding->namespace);
+	unsigned port = pick_of(binding->namespace, &binding->namespace->allowed);
 	struct look look;
 
 	if (port == 0)
-		return 0;
+		return 1;
 	look_for(&binding->call, port, &look);
 	if (!can_bind(&look))
 		return 0;
-	if (has(&look, NOT_WAITING)) {
-		binding->shared = port;
-	} else if (binding->waiting == 0 || (__s64)(look.oldest - binding->oldest) < 0) {
+	if (!has(&look, NOT_WAITING) && (binding->waiting == 0 || (__s64)(look.last_leaves - binding->leaves) < 0)) {
 		binding->waiting = port;
-		binding->oldest = look.oldest;
+		binding->leaves = look.last_leaves;
+	}
+	if (binding->shared == 0 || look.owners < binding->owners) {
+		binding->shared = port;
+		binding->owners = look.owners;
 	}
 	return 0;
 }

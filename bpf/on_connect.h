@@ -75,7 +75,7 @@ struct connecting {
 	/* Of a survey. */
 	__u64 start, looked, free;
 	__u64 waiting, elsewhere, unsure, kernel_may; /* a port of that kind; 0: none */
-	__u64 oldest, leaves;			      /* of `waiting`; the first of those that keep a port */
+	__u64 waiting_leaves, leaves; /* in jiffies; the second: the first TIME_WAIT that may set a port free */
 };
 
 /* ---- the record ---- */
@@ -257,9 +257,9 @@ static __always_inline void note(struct connecting *connecting, struct record *r
 	}
 	mark(&record->taken, port);
 	if (verdict == WAITING) {
-		if (connecting->waiting == 0 || (__s64)(look->oldest - connecting->oldest) < 0) {
+		if (connecting->waiting == 0 || (__s64)(look->last_leaves - connecting->waiting_leaves) < 0) {
 			connecting->waiting = port;
-			connecting->oldest = look->oldest;
+			connecting->waiting_leaves = look->last_leaves;
 		}
 	} else if (verdict == ELSEWHERE) {
 		connecting->elsewhere = port;
@@ -267,8 +267,9 @@ static __always_inline void note(struct connecting *connecting, struct record *r
 		connecting->unsure = port;
 	} else if (verdict == KERNEL_MAY) {
 		connecting->kernel_may = port;
-	} else if (look->oldest != 0 && (connecting->leaves == 0 || (__s64)(look->oldest - connecting->leaves) < 0)) {
-		connecting->leaves = look->oldest;
+	} else if (look->first_leaves != 0 &&
+		   (connecting->leaves == 0 || (__s64)(look->first_leaves - connecting->leaves) < 0)) {
+		connecting->leaves = look->first_leaves;
 	}
 }
 
@@ -333,7 +334,8 @@ static __always_inline bool verdict_stands(const struct connecting *connecting)
 {
 	const struct record *record = connecting->record;
 
-	return (__s64)(record->verdict_until_ns - connecting->call.now_ns) > 0 &&
+	/* That some were free says nothing once none is left. */
+	return record->verdict != FREE && (__s64)(record->verdict_until_ns - connecting->call.now_ns) > 0 &&
 	       (record->verdict_until_jiffies == 0 ||
 		(__s64)(record->verdict_until_jiffies - bpf_jiffies64()) > 0);
 }

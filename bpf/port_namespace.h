@@ -28,8 +28,6 @@ struct port_namespace {
 	__u32 range;	    /* as the kernel has it */
 	__u32 change;	    /* of the settings, when read */
 	__u32 shape;	    /* 0: nothing was read yet; another number whenever `allowed` is another */
-	__u32 hand;	    /* where bind() goes on looking for a port in TIME_WAIT */
-	__u32 pad;
 };
 
 struct {

@@ -23,6 +23,7 @@ struct command {
 int command_daemon(int argc, char **argv);
 int command_demo(int argc, char **argv);
 int command_detach(int argc, char **argv);
+int command_doctor(int argc, char **argv);
 int command_run(int argc, char **argv);
 
 /* Prints "berth COMMAND: message" and a newline to stderr; returns EXIT_USAGE or EXIT_FAILED,

@@ -75,8 +75,9 @@ static void print_names(const json_t *report, const char *kind)
 	size_t i;
 
 	printf("%zu %s (", json_array_size(names), kind);
-	json_array_foreach(names, i, name)
+	json_array_foreach(names, i, name) {
 		printf("%s%s", i > 0 ? " " : "", json_string_value(name));
+	}
 	putchar(')');
 }
 
@@ -88,9 +89,10 @@ static void print_counts(json_t *ways)
 	if (!json_is_object(ways))
 		return;
 	fputs("calls were answered:", stdout);
-	json_object_foreach(ways, name, count)
+	json_object_foreach(ways, name, count) {
 		if (json_integer_value(count) > 0)
 			printf(" %s %" JSON_INTEGER_FORMAT, name, json_integer_value(count));
+	}
 	putchar('\n');
 }
 
@@ -134,7 +136,7 @@ static json_t *begin_report(const char *pin)
 int command_detach(int argc, char **argv)
 {
 	struct request request = { .pin = PINS_DEFAULT };
-	struct trouble trouble;
+	struct trouble trouble = { "" };
 	json_t *report;
 	bool done;
 	int option, status;

@@ -10,6 +10,8 @@ static const struct command commands[] = {
 	{ "run", "[OPTION...] [--] PROGRAM [ARGUMENT...]", "run a program with smart ports", command_run },
 	{ "daemon", "[OPTION...]", "smart ports for the whole machine, by eBPF", command_daemon },
 	{ "detach", "[--pin=DIR] [--json]", "remove what the daemon has attached", command_detach },
+	{ "doctor", "[--mode=supervise|kernel] [--json]",
+	  "what this kernel offers, and which settings are traps", command_doctor },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -122,7 +122,7 @@ static void say_what_was_done(const struct daemon *daemon, enum install_verdict 
 	static const char *const done[] = {
 		[INSTALL_NEW] = "attached",
 		[INSTALL_SAME] = "this build is attached already: left as it is",
-		[INSTALL_REPLACE] = "replaced the hooks of another build",
+		[INSTALL_REPLACE] = "replaced what was attached before",
 	};
 
 	say("%s; steers %s, pinned in %s", done[verdict], daemon->cgroup, daemon->install.dir);
@@ -221,13 +221,16 @@ int daemon_check(const struct daemon_options *options)
 	static const char *const would[] = {
 		[INSTALL_NEW] = "would attach",
 		[INSTALL_SAME] = "is attached already",
-		[INSTALL_REPLACE] = "would replace the hooks of another build",
+		[INSTALL_REPLACE] = "would replace what is attached",
 	};
 	struct daemon daemon = EMPTY;
 	enum install_verdict verdict = INSTALL_REFUSED;
 
-	if (prepare(&daemon, options) && hooks_load(daemon.hooks, &daemon.trouble))
+	if (prepare(&daemon, options))
 		verdict = install_plan(&daemon.install, daemon.hooks, &daemon.trouble);
+	if (verdict != INSTALL_SAME && verdict != INSTALL_REFUSED &&
+	    !hooks_load(daemon.hooks, &daemon.trouble))
+		verdict = INSTALL_REFUSED;
 	if (verdict == INSTALL_REFUSED)
 		say("%s", daemon.trouble.text);
 	else

@@ -70,9 +70,9 @@ const __u64 *hooks_ways(const void *variables)
 	return ((const struct berth__bss *)variables)->ways;
 }
 
-struct wire_settings *hooks_settings(void *variables)
+const struct wire_settings *hooks_settings(const void *variables)
 {
-	return &((struct berth__bss *)variables)->settings;
+	return &((const struct berth__bss *)variables)->settings;
 }
 
 struct bpf_object *hooks_object(const struct hooks *hooks)
@@ -195,8 +195,7 @@ bool hooks_attach(struct hooks *hooks, int cgroup_fd, struct trouble *ret_troubl
 	struct bpf_program *program;
 	unsigned count = 0;
 
-	bpf_object__for_each_program(program, hooks->berth->obj)
-	{
+	bpf_object__for_each_program(program, hooks->berth->obj) {
 		hooks->links[count] = hooks_attach_program(program, cgroup_fd);
 		if (!hooks->links[count]) {
 			hooks_attach_failure(program, errno, ret_trouble);

@@ -69,15 +69,13 @@ static bool is_complete(const struct install *install, const struct hooks *hooks
 	char path[PATH_MAX];
 	unsigned wanted = 0;
 
-	bpf_object__for_each_program(program, hooks_object(hooks))
-	{
+	bpf_object__for_each_program(program, hooks_object(hooks)) {
 		pins_hook_path(install->dir, bpf_program__name(program), path);
 		if (look_at_hook(path, install->cgroup_id) != THERE)
 			return false;
 		wanted++;
 	}
-	bpf_object__for_each_map(map, hooks_object(hooks))
-	{
+	bpf_object__for_each_map(map, hooks_object(hooks)) {
 		pins_map_path(install->dir, bpf_map__name(map), path);
 		if (layout_map_lasts(map) && access(path, F_OK) != 0)
 			return false;
@@ -141,8 +139,7 @@ static void reuse_maps(const struct install *install, const struct hooks *hooks)
 	struct bpf_map *map;
 	int fd;
 
-	bpf_object__for_each_map(map, hooks_object(hooks))
-	{
+	bpf_object__for_each_map(map, hooks_object(hooks)) {
 		pins_map_path(install->dir, bpf_map__name(map), path);
 		fd = layout_map_lasts(map) ? bpf_obj_get(path) : -1;
 		if (fd < 0)
@@ -158,8 +155,7 @@ static bool put_maps(const struct install *install, const struct hooks *hooks, s
 	char path[PATH_MAX];
 	int error;
 
-	bpf_object__for_each_map(map, hooks_object(hooks))
-	{
+	bpf_object__for_each_map(map, hooks_object(hooks)) {
 		if (!layout_map_lasts(map))
 			continue;
 		pins_map_path(install->dir, bpf_map__name(map), path);
@@ -204,8 +200,10 @@ static bool put_hooks(const struct install *install, const struct hooks *hooks, 
 {
 	struct bpf_program *program;
 
-	bpf_object__for_each_program(
-		program, hooks_object(hooks)) if (!put_hook(install, program, trouble)) return false;
+	bpf_object__for_each_program(program, hooks_object(hooks)) {
+		if (!put_hook(install, program, trouble))
+			return false;
+	}
 	return true;
 }
 
@@ -231,8 +229,7 @@ static void sweep_map(void *context, const char *name, const char *path)
 	char wanted[PATH_MAX];
 
 	(void)name;
-	bpf_object__for_each_map(map, sweep->object)
-	{
+	bpf_object__for_each_map(map, sweep->object) {
 		pins_map_path(sweep->install->dir, bpf_map__name(map), wanted);
 		if (layout_map_lasts(map) && strcmp(wanted, path) == 0)
 			return;

@@ -18,7 +18,7 @@
 enum install_verdict {
 	INSTALL_NEW,	 /* nothing is there */
 	INSTALL_SAME,	 /* this very build is: nothing is to be done */
-	INSTALL_REPLACE, /* another build is, or one that was left half done */
+	INSTALL_REPLACE, /* another build is, or one that was left half done, or has lost its cgroup */
 	INSTALL_REFUSED, /* what is there is not to be replaced */
 };
 

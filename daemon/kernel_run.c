@@ -15,7 +15,6 @@
 #include "host/cgroup.h"
 #include "host/exec.h"
 
-
 struct keeper {
 	struct cgroup cgroup;
 	struct hooks *hooks;

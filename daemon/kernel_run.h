@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * `berth run --mode=kernel`: one program and its children in a cgroup of their own, whose connect() calls are
- * given ports by eBPF.
+ * `berth run --mode=kernel`: one program and its children in a cgroup of their own, which are given
+ * ports by eBPF.
  *
  * Theory of operation
  *
  *     shell
  *       program      the process that the shell started: waits until all is ready, then executes the program
  *     init
- *       keeper       makes the cgroup, attaches the hooks, moves the program in; renews the settings every
- *                    second; when the last process of the program has gone, takes everything away
+ *       keeper       makes the cgroup, attaches the hooks, moves the program in; when the last process of the
+ *                    program has gone, takes everything away
  *
  * Nothing stands between the shell and the program: exit status, signals, terminal and job control are its own. The
  * keeper is no child of it (a program that waits for all its children would wait for ever) and in a session of its

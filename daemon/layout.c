@@ -39,6 +39,7 @@ static void add_name(struct digest *digest, unsigned offset)
 	add(digest, name ? name : "", name ? strlen(name) + 1 : 1);
 }
 
+/* NOLINTBEGIN(misc-no-recursion): no deeper than DEEPEST */
 static void add_type(struct digest *digest, unsigned id, unsigned depth);
 
 static void add_members(struct digest *digest, const struct btf_type *type, unsigned depth)
@@ -78,8 +79,7 @@ static void add_variables(struct digest *digest, const struct btf_type *section,
 	}
 }
 
-static void add_type(struct digest *digest, unsigned id,
-		     unsigned depth) /* NOLINT(misc-no-recursion): DEEPEST */
+static void add_type(struct digest *digest, unsigned id, unsigned depth)
 {
 	const struct btf_type *type = btf__type_by_id(digest->btf, id);
 
@@ -100,6 +100,7 @@ static void add_type(struct digest *digest, unsigned id,
 	}
 }
 
+/* NOLINTEND(misc-no-recursion) */
 static void add_map(struct digest *digest, const struct bpf_map *map)
 {
 	const char *section = strchr(bpf_map__name(map), '.');
@@ -123,7 +124,10 @@ uint64_t layout_of(const struct bpf_object *object)
 	struct digest digest = { .btf = bpf_object__btf(object), .hash = 0xcbf29ce484222325ull };
 	const struct bpf_map *map;
 
-	bpf_object__for_each_map(map, object) if (layout_map_lasts(map)) add_map(&digest, map);
+	bpf_object__for_each_map(map, object) {
+		if (layout_map_lasts(map))
+			add_map(&digest, map);
+	}
 	for (unsigned id = 1; id < btf__type_cnt(digest.btf); id++) {
 		const struct btf_type *type = btf__type_by_id(digest.btf, id);
 

@@ -33,7 +33,7 @@ static int read_words(const char *dir, struct pinned *ret_pinned)
 }
 
 /* Maps the variables into our memory, to be unmapped. NULL and errno. */
-static void *map_variables(const char *dir, int protection)
+static const void *map_variables(const char *dir)
 {
 	char path[PATH_MAX];
 	void *variables;
@@ -43,7 +43,7 @@ static void *map_variables(const char *dir, int protection)
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return NULL;
-	variables = mmap(NULL, hooks_variables_size(), protection, MAP_SHARED, fd, 0);
+	variables = mmap(NULL, hooks_variables_size(), PROT_READ, MAP_SHARED, fd, 0);
 	close(fd);
 	return variables == MAP_FAILED ? NULL : variables;
 }
@@ -51,34 +51,18 @@ static void *map_variables(const char *dir, int protection)
 int pinned_read(const char *dir, struct pinned *ret_pinned)
 {
 	int error;
-	void *variables;
+	const void *variables;
 
 	memset(ret_pinned, 0, sizeof(*ret_pinned));
 	error = read_words(dir, ret_pinned);
 	if (error)
 		return error;
-	variables = map_variables(dir, PROT_READ);
+	variables = map_variables(dir);
 	if (!variables)
 		return -errno;
 	for (int way = 0; way < WIRE_WAYS; way++)
 		ret_pinned->ways[way] = hooks_ways(variables)[way];
 	ret_pinned->settings = *hooks_settings(variables);
-	munmap(variables, hooks_variables_size());
-	return 0;
-}
-
-int pinned_set(const char *dir, const struct wire_settings *settings)
-{
-	struct pinned pinned = { 0 };
-	void *variables;
-	int error = read_words(dir, &pinned);
-
-	if (error)
-		return error;
-	variables = map_variables(dir, PROT_READ | PROT_WRITE);
-	if (!variables)
-		return -errno;
-	*hooks_settings(variables) = *settings;
-	munmap(variables, hooks_variables_size());
+	munmap((void *)variables, hooks_variables_size());
 	return 0;
 }

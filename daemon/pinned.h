@@ -30,7 +30,4 @@ struct pinned {
  */
 int pinned_read(const char *dir, struct pinned *ret_pinned);
 
-/* Gives the hooks other settings. 0, or negative errno as above. */
-int pinned_set(const char *dir, const struct wire_settings *settings);
-
 #endif

