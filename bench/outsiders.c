@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * What programs outside of Berth notice of kernel mode: a port that eBPF has bound is skipped by the kernel's own choice, as
- * long as the socket lives. A holder keeps a part of the range connected to one destination, on stock Linux and in
- * kernel mode, and somebody outside connects to another destination.
+ * long as the socket lives or is in TIME_WAIT. A holder keeps a part of the range connected to one destination, or in TIME_WAIT
+ * with it, on stock Linux and in kernel mode, and somebody outside connects to another destination.
  *
  *	build/bench/outsiders [--json]
  *
- * Needs root. All of it is in a network namespace of its own, over loopback, with a range of 8,000 ports, since stock Linux
- * fills a larger one slowly. The time is that of connect() alone, whether it succeeds or not; each connection is closed
- * at once, with a reset.
+ * Needs root. All of it is in a network namespace of its own, over loopback, with a range of 4,000 ports: stock Linux
+ * fills a larger one slowly, and keeps only so many connections in TIME_WAIT (tcp_max_tw_buckets). The time is that of
+ * connect() alone, whether it succeeds or not; each connection is closed at once, with a reset.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -29,13 +30,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PORTS	    8000u
-#define RANGE	    "32768 40767"
+#define PORTS	    4000u
+#define RANGE	    "32768 36767"
 #define HELD_PORT   7001
 #define OTHERS_PORT 7002
 #define SAMPLES	    300u
 
-static const unsigned fills[] = { 0, 50, 90, 99 }; /* percent */
+static const struct fill {
+	unsigned percent;
+	const char *state;
+} fills[] = { { 0, "live" },  { 50, "live" },	   { 90, "live" },
+	      { 99, "live" }, { 99, "TIME_WAIT" }, { 100, "TIME_WAIT" } };
 #define FILLS (sizeof(fills) / sizeof(fills[0]))
 
 struct measured {
@@ -71,19 +76,33 @@ static int try_connect(int fd, unsigned port)
 	return connect(fd, (const struct sockaddr *)&to, sizeof(to));
 }
 
-/* ---- the holder, a process of its own: a number of ports on stdin, and when it holds them a line on stdout ---- */
+static void allow_files(void)
+{
+	const struct rlimit files = { 2 * PORTS, 2 * PORTS };
+
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		die("the limit of files");
+}
+
+/* ---- the holder, a process of its own: reads how many and in which state, and says when it has them ---- */
 
 static int holder(void)
 {
-	const struct rlimit files = { PORTS + 64, PORTS + 64 };
+	static int fds[PORTS];
 	unsigned held = 0, wanted;
+	char state[16];
 
-	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
-		die("the holder's limit of files");
-	while (scanf("%u", &wanted) == 1) {
-		for (; held < wanted; held++)
-			if (try_connect(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), HELD_PORT) < 0)
+	allow_files();
+	while (scanf("%u %15s", &wanted, state) == 2) {
+		for (; held < wanted; held++) {
+			fds[held] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+			if (try_connect(fds[held], HELD_PORT) < 0)
 				die("the holder's connect");
+		}
+		for (unsigned i = 0; strcmp(state, "live") != 0 && i < held; i++) {
+			close(fds[i]);
+			fds[i] = -1;
+		}
 		puts("held");
 		fflush(stdout);
 	}
@@ -108,7 +127,25 @@ static void enter_namespace(void)
 	close(fd);
 }
 
-/* Accepts for ever and closes at once; the client's port stays taken until the client closes, too. */
+/* Accepts, and closes what the other side has closed. */
+static _Noreturn void serve(int listener)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.fd = listener };
+	int all = epoll_create1(EPOLL_CLOEXEC);
+
+	epoll_ctl(all, EPOLL_CTL_ADD, listener, &event);
+	while (epoll_wait(all, &event, 1, -1) == 1) {
+		if (event.data.fd != listener) {
+			close(event.data.fd);
+			continue;
+		}
+		event.data.fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		event.events = EPOLLIN;
+		epoll_ctl(all, EPOLL_CTL_ADD, event.data.fd, &event);
+	}
+	die("the server");
+}
+
 static pid_t start_server(unsigned port)
 {
 	struct sockaddr_in at = loopback(port);
@@ -120,8 +157,8 @@ static pid_t start_server(unsigned port)
 	pid = fork();
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;;)
-			close(accept4(fd, NULL, NULL, SOCK_CLOEXEC));
+		allow_files();
+		serve(fd);
 	}
 	close(fd);
 	return pid;
@@ -183,7 +220,7 @@ static void run_side(char *const argv[], struct measured *ret_measured)
 	out = fdopen(to[1], "w");
 	in = fdopen(from[0], "r");
 	for (size_t i = 0; i < FILLS; i++) {
-		fprintf(out, "%u\n", PORTS / 100 * fills[i]);
+		fprintf(out, "%u %s\n", PORTS / 100 * fills[i].percent, fills[i].state);
 		fflush(out);
 		if (!fgets(said, sizeof(said), in))
 			die("the holder has ended");
@@ -204,21 +241,21 @@ static double percent(const struct measured *measured)
 static void print_table(const struct measured *stock, const struct measured *berth)
 {
 	puts("connect() outside of Berth, to another destination than the holder's");
-	printf("%-20s %14s %14s %14s %14s\n", "held of the range", "stock: succeed", "p50 us",
+	printf("%-22s %14s %14s %16s %14s\n", "held of the range", "stock: succeed", "p50 us",
 	       "kernel: succeed", "p50 us");
 	for (size_t i = 0; i < FILLS; i++)
-		printf("%17u %% %12.1f %% %14.2f %13.1f %% %14.2f\n", fills[i], percent(&stock[i]),
-		       stock[i].median_us, percent(&berth[i]), berth[i].median_us);
+		printf("%3u %% %-16s %12.1f %% %14.2f %14.1f %% %14.2f\n", fills[i].percent, fills[i].state,
+		       percent(&stock[i]), stock[i].median_us, percent(&berth[i]), berth[i].median_us);
 }
 
 static void print_json(const struct measured *stock, const struct measured *berth)
 {
 	puts("[");
 	for (size_t i = 0; i < FILLS; i++)
-		printf("  {\"held_percent\": %u, \"stock_succeed_percent\": %.1f, \"stock_median_us\": %.3f, "
+		printf("  {\"held_percent\": %u, \"state\": \"%s\", \"stock_succeed_percent\": %.1f, \"stock_median_us\": %.3f, "
 		       "\"kernel_succeed_percent\": %.1f, \"kernel_median_us\": %.3f}%s\n",
-		       fills[i], percent(&stock[i]), stock[i].median_us, percent(&berth[i]),
-		       berth[i].median_us, i + 1 < FILLS ? "," : "");
+		       fills[i].percent, fills[i].state, percent(&stock[i]), stock[i].median_us,
+		       percent(&berth[i]), berth[i].median_us, i + 1 < FILLS ? "," : "");
 	puts("]");
 }
 
