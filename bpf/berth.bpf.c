@@ -120,12 +120,24 @@ static __always_inline void replace_any(struct destination *to)
 	}
 }
 
-static __always_inline void know_source(struct call *call)
+static __always_inline void bind_source4(struct call *call, __u32 address_be)
 {
-	if (!call->bound)
-		return;
-	__builtin_memcpy(call->question.source_be, call->question.to.source_be, sizeof(call->question.source_be));
-	call->question.source_known = true;
+	struct question *question = &call->question;
+
+	question->bound = address_be != 0;
+	if (question->bound)
+		question->to.source_be[2] = bpf_htonl(0xffff);
+	question->to.source_be[3] = address_be;
+	question->source_be[3] = address_be;
+}
+
+static __always_inline void bind_source6(struct call *call, const __u32 *address_be)
+{
+	struct question *question = &call->question;
+
+	question->bound = !is_any(address_be);
+	__builtin_memcpy(question->to.source_be, address_be, sizeof(question->to.source_be));
+	__builtin_memcpy(question->source_be, address_be, sizeof(question->source_be));
 }
 
 /* ---- connect ---- */
@@ -166,15 +178,11 @@ int connect4(struct bpf_sock_addr *ctx)
 		return 1;
 	}
 	call->question.ipv4 = true;
-	to->source_be[3] = ctx->sk->src_ip4;
-	call->bound = to->source_be[3] != 0;
-	if (call->bound)
-		to->source_be[2] = bpf_htonl(0xffff);
+	bind_source4(call, ctx->sk->src_ip4);
 	to->address_be[2] = bpf_htonl(0xffff);
 	to->address_be[3] = ctx->user_ip4;
 	to->port_be = ctx->user_port;
 	replace_any(to);
-	know_source(call);
 	give_port(&connecting);
 	return answer(call);
 }
@@ -187,6 +195,7 @@ int connect6(struct bpf_sock_addr *ctx)
 	struct destination *to = &call->question.to;
 	enum wire_way way;
 	struct tcp_sock *tcp = tcp_socket(ctx, AF_INET6, &way);
+	__u32 source_be[4];
 
 	if (tcp && ctx->sk->src_port != 0) {
 		begin_to_share(ctx);
@@ -198,11 +207,11 @@ int connect6(struct bpf_sock_addr *ctx)
 		count(way);
 		return 1;
 	}
-	to->source_be[0] = ctx->sk->src_ip6[0];
-	to->source_be[1] = ctx->sk->src_ip6[1];
-	to->source_be[2] = ctx->sk->src_ip6[2];
-	to->source_be[3] = ctx->sk->src_ip6[3];
-	call->bound = !is_any(to->source_be);
+	source_be[0] = ctx->sk->src_ip6[0];
+	source_be[1] = ctx->sk->src_ip6[1];
+	source_be[2] = ctx->sk->src_ip6[2];
+	source_be[3] = ctx->sk->src_ip6[3];
+	bind_source6(call, source_be);
 	to->address_be[0] = ctx->user_ip6[0];
 	to->address_be[1] = ctx->user_ip6[1];
 	to->address_be[2] = ctx->user_ip6[2];
@@ -218,7 +227,6 @@ int connect6(struct bpf_sock_addr *ctx)
 		count(WIRE_NOT_TCP); /* fails before a port is chosen */
 		return 1;
 	}
-	know_source(call);
 	give_port(&connecting);
 	return answer(call);
 }
@@ -234,6 +242,7 @@ static __always_inline int any_port(struct bpf_sock_addr *ctx, __u32 family)
 	struct binding binding = { .ctx = ctx };
 	enum wire_way way;
 	struct tcp_sock *tcp = tcp_socket(ctx, family, &way);
+	__u32 address_be[4];
 
 	if (tcp && ctx->user_port != 0)
 		way = WIRE_BOUND;
@@ -246,6 +255,17 @@ static __always_inline int any_port(struct bpf_sock_addr *ctx, __u32 family)
 		return GO_ON;
 	}
 	bpf_sk_storage_get(&bound_to_any, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (family == AF_INET) {
+		binding.call.question.ipv4 = true;
+		bind_source4(&binding.call, ctx->user_ip4);
+	} else {
+		address_be[0] = ctx->user_ip6[0];
+		address_be[1] = ctx->user_ip6[1];
+		address_be[2] = ctx->user_ip6[2];
+		address_be[3] = ctx->user_ip6[3];
+		binding.call.question.ipv4 = is_mapped(address_be);
+		bind_source6(&binding.call, address_be);
+	}
 	name_port(&binding);
 	count(binding.call.way);
 	return binding.call.done ? GO_ON_NO_CAP : GO_ON;
@@ -309,14 +329,14 @@ static __always_inline void name_source(const struct sock_common *common, __u32 
 	}
 }
 
-static __always_inline void learn_source(const struct sock_common *common, struct destination *to)
+static __always_inline void learn_source(const struct sock_common *common, const struct destination *to)
 {
 	struct record *record = bpf_map_lookup_elem(&records, to);
 
 	if (!record)
 		return;
 	name_source(common, record->source_be);
-	record->source_known = 1;
+	record->source_ns = bpf_ktime_get_ns();
 }
 
 static __always_inline void free_port(const struct destination *to, unsigned port)
@@ -329,34 +349,60 @@ static __always_inline void free_port(const struct destination *to, unsigned por
 	record->verdict_until_ns = 0;
 }
 
+/* The port may be fresh now; and if the socket did not share it, no record knows that it was in its way. */
+static __always_inline void release_port(const struct sock_common *common, __u64 netns, int before)
+{
+	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &netns);
+	unsigned port = common->skc_num;
+
+	if (!namespace || is_marked(&namespace->allowed, port))
+		return;
+	unmark(&namespace->used, port);
+	if (before == BPF_TCP_LISTEN || BPF_CORE_READ_BITFIELD(common, skc_reuse) == 0)
+		__sync_fetch_and_add(&namespace->released, 1);
+}
+
 static __always_inline bool leaves_time_wait(int state)
 {
 	return state == BPF_TCP_FIN_WAIT1 || state == BPF_TCP_FIN_WAIT2 || state == BPF_TCP_CLOSING;
+}
+
+static __always_inline int begins(const struct sock_common *common, __u64 netns)
+{
+	struct destination to = { 0 };
+
+	unclaim(netns, common->skc_num);
+	if (records_made == 0)
+		return 0;
+	name_destination(common, netns, &to);
+	learn_source(common, &to);
+	return 0;
+}
+
+static __always_inline int ends(const struct sock_common *common, __u64 netns, int before)
+{
+	struct destination to = { 0 };
+
+	release_port(common, netns, before);
+	if (records_made == 0 || leaves_time_wait(before))
+		return 0;
+	name_destination(common, netns, &to);
+	free_port(&to, common->skc_num);
+	name_source(common, to.source_be);
+	free_port(&to, common->skc_num);
+	return 0;
 }
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(state, const struct sock *sk, int before, int now)
 {
 	const struct sock_common *common = &sk->__sk_common;
-	struct destination to = { 0 };
-	__u64 netns;
 
-	if (sk->sk_protocol != IPPROTO_TCP || (now != BPF_TCP_SYN_SENT && now != BPF_TCP_CLOSE))
+	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
-	netns = common->skc_net.net->net_cookie;
 	if (now == BPF_TCP_SYN_SENT)
-		unclaim(netns, common->skc_num);
-	if (records_made == 0)
-		return 0;
-	name_destination(common, netns, &to);
-	if (now == BPF_TCP_SYN_SENT) {
-		learn_source(common, &to);
-		return 0;
-	}
-	if (leaves_time_wait(before))
-		return 0;
-	free_port(&to, common->skc_num);
-	name_source(common, to.source_be);
-	free_port(&to, common->skc_num);
+		return begins(common, common->skc_net.net->net_cookie);
+	if (now == BPF_TCP_CLOSE)
+		return ends(common, common->skc_net.net->net_cookie, before);
 	return 0;
 }

@@ -23,7 +23,7 @@
 #include "bpf/kernel_types.h"
 
 #define CHAIN_MAX  16 /* buckets of other ports in the same slot */
-#define OWNERS_MAX 96 /* of one port, and its local addresses */
+#define OWNERS_MAX 1024 /* of one port, and its local addresses */
 
 struct destination {
 	__u64 netns; /* net_cookie */
@@ -38,30 +38,31 @@ struct question {
 	__u64 net, table; /* struct net *, struct inet_bind_hashbucket * */
 	__u32 table_size, hash_mix;
 	struct destination to; /* no address and no port for bind() */
-	__u32 source_be[4];    /* from where the connection will come, as far as is known */
+	__u32 source_be[4];    /* the address that the socket is bound to; or from where the connection may come */
 	__u32 now_s;	       /* as tw_ts_recent_stamp counts */
-	bool ipv4, source_known;
-	bool at_once; /* a TIME_WAIT may be taken over however young */
-	__u8 pad;
+	bool ipv4;
+	bool bound;	   /* the socket has an address, or is about to get it */
+	bool source_known; /* if it has none */
+	bool at_once;	   /* a TIME_WAIT may be taken over however young */
 };
 
-/* What was found on one port: how many owners of each kind, a byte of one number each (OWNERS_MAX is below 256). */
-#define DOUBTFUL	(1ull << 0)  /* the table changed meanwhile, or the owners are too many */
-#define IN_FLIGHT	(1ull << 8)  /* bound and not connected: it may be about to be */
-#define KEPT		(1ull << 16) /* does not share, or listens */
-#define NOT_WAITING	(1ull << 24) /* not in TIME_WAIT */
-#define TO_IT		(1ull << 32) /* connected to the destination */
-#define TO_IT_WAITING	(1ull << 40) /* the same in TIME_WAIT, and may be taken over */
-#define TO_IT_ELSEWHERE (1ull << 48) /* connected to the destination from another address */
-#define ANY(kind)	((kind) * 255)
+/* What was found on one port. Owners on other addresses than the one that the socket is bound to do not count. */
+#define DOUBTFUL	0x01u /* the table changed meanwhile, or the owners are too many */
+#define IDLE		0x02u /* some owner is bound and not connected */
+#define KEPT		0x04u /* some owner does not share, or listens */
+#define NOT_WAITING	0x08u /* some owner is not in TIME_WAIT */
+#define TO_IT		0x10u /* some owner is connected to the destination */
+#define TO_IT_WAITING	0x20u /* the same in TIME_WAIT, and may be taken over */
+#define TO_IT_ELSEWHERE 0x40u /* connected to the destination, perhaps from another address */
 
 struct look {
 	/* When the first and the last of those in TIME_WAIT leaves it, in jiffies; 0: none is. If a destination is asked for,
 	 * the last one counts the connection with it only. */
 	__u64 first_leaves, last_leaves;
-	__u64 found;  /* the counts above */
+	__u32 found;  /* the bits above */
 	__u32 owners; /* 0: nobody is on the port */
-	__u16 port;   /* which is asked for */
+	__u32 visited; /* those on other addresses, too */
+	__u32 port;    /* which is asked for */
 	bool may_share;	  /* the kernel has noted that all who bound the port share it */
 	bool kernel_only; /* the kernel has chosen the port for all who are on it, and may once more */
 };
@@ -73,9 +74,9 @@ struct walk {
 	struct hlist_node *list, *node; /* the next ones */
 };
 
-static __always_inline bool has(const struct look *look, __u64 kinds)
+static __always_inline bool has(const struct look *look, __u32 any_of)
 {
-	return (look->found & ANY(kinds)) != 0;
+	return (look->found & any_of) != 0;
 }
 
 static long visit_bucket(unsigned index, struct walk *walk)
@@ -105,7 +106,7 @@ static __always_inline void find_bucket(struct walk *walk)
 			     ->chain.first;
 	bpf_loop(CHAIN_MAX, visit_bucket, walk, 0);
 	if (walk->node && !walk->bucket)
-		walk->look->found += DOUBTFUL;
+		walk->look->found |= DOUBTFUL;
 }
 
 static __always_inline bool is_same(const struct in6_addr *address, const __u32 *other_be)
@@ -123,13 +124,28 @@ static __always_inline bool is_to(const struct question *question, const struct 
 	return owner->skc_family == AF_INET6 && is_same(&owner->skc_v6_daddr, question->to.address_be);
 }
 
+static __always_inline bool is_from(const struct question *question, const struct sock_common *owner)
+{
+	if (question->ipv4)
+		return owner->skc_rcv_saddr == question->source_be[3];
+	return owner->skc_family == AF_INET6 && is_same(&owner->skc_v6_rcv_saddr, question->source_be);
+}
+
+/* On another address, where it is in nobody's way. */
+static __always_inline bool is_beside(const struct question *question, const struct sock_common *owner)
+{
+	const struct in6_addr *at = &owner->skc_v6_rcv_saddr;
+
+	if (!question->bound || is_from(question, owner))
+		return false;
+	if (owner->skc_family == AF_INET6)
+		return (at->s6_addr32[0] | at->s6_addr32[1] | at->s6_addr32[2] | at->s6_addr32[3]) != 0;
+	return owner->skc_rcv_saddr != 0;
+}
+
 static __always_inline bool is_from_elsewhere(const struct question *question, const struct sock_common *owner)
 {
-	if (!question->source_known)
-		return false;
-	if (question->ipv4)
-		return owner->skc_rcv_saddr != question->source_be[3];
-	return !is_same(&owner->skc_v6_rcv_saddr, question->source_be);
+	return !question->bound && !(question->source_known && is_from(question, owner));
 }
 
 /* A socket with an explicit port takes a TIME_WAIT with timestamps over (RFC 6191; tcp_twsk_unique()), at once. Where the
@@ -141,7 +157,7 @@ static __always_inline bool may_be_taken_over(const struct question *question, s
 	return stamp != 0 && (question->at_once || (__s32)(question->now_s - stamp) > 0);
 }
 
-static __always_inline __u64 judge_waiting(const struct walk *walk, struct sock_common *owner)
+static __always_inline unsigned judge_waiting(const struct walk *walk, struct sock_common *owner)
 {
 	__u64 leaves = read_as(inet_timewait_sock, owner)->tw_timer.expires;
 	struct look *look = walk->look;
@@ -154,24 +170,22 @@ static __always_inline __u64 judge_waiting(const struct walk *walk, struct sock_
 	return may_be_taken_over(walk->question, owner) ? TO_IT_WAITING : TO_IT;
 }
 
-static __always_inline __u64 judge(const struct walk *walk, struct sock_common *owner)
+static __always_inline unsigned judge(const struct walk *walk, struct sock_common *owner)
 {
 	unsigned char state = owner->skc_state;
-	__u64 found = 0, to_it = TO_IT;
+	unsigned found = 0, to_it = TO_IT;
 
-	if (owner->skc_num != walk->look->port)
-		found += DOUBTFUL;
 	if (state == STATE_LISTEN || BPF_CORE_READ_BITFIELD(owner, skc_reuse) == 0)
-		found += KEPT;
+		found |= KEPT;
 	if (state == STATE_CLOSE)
-		return found + NOT_WAITING + IN_FLIGHT;
+		return found | NOT_WAITING | IDLE;
 	if (state == STATE_TIME_WAIT)
 		to_it = judge_waiting(walk, owner);
 	else
-		found += NOT_WAITING;
+		found |= NOT_WAITING;
 	if (!is_to(walk->question, owner))
 		return found;
-	return found + (is_from_elsewhere(walk->question, owner) ? TO_IT_ELSEWHERE : to_it);
+	return found | (is_from_elsewhere(walk->question, owner) ? TO_IT_ELSEWHERE : to_it);
 }
 
 /* One step: the next owner, or the next list of owners. */
@@ -183,8 +197,13 @@ static long visit(unsigned index, struct walk *walk)
 	if (walk->node) {
 		owner = read_around(sock_common, skc_bind_node, walk->node);
 		walk->node = owner->skc_bind_node.next;
+		walk->look->visited++;
+		if (owner->skc_num != walk->look->port)
+			walk->look->found |= DOUBTFUL;
+		if (is_beside(walk->question, owner))
+			return 0;
 		walk->look->owners++;
-		walk->look->found += judge(walk, owner);
+		walk->look->found |= judge(walk, owner);
 		return 0;
 	}
 	if (!walk->list)
@@ -214,9 +233,9 @@ static __always_inline void walk_owners(struct walk *walk)
 	walk->node = NULL;
 	walk->list = first;
 	bpf_loop(OWNERS_MAX, visit, walk, 0);
-	if (has_ended(walk) && walk->look->owners != 0 && bucket->bhash2.first == first)
+	if (has_ended(walk) && walk->look->visited != 0 && bucket->bhash2.first == first)
 		return;
-	walk->look->found += DOUBTFUL;
+	walk->look->found |= DOUBTFUL;
 }
 
 /* Fills in all but `port`. */
@@ -227,12 +246,24 @@ __noinline int look_at(const struct question *question, struct look *look)
 	if (!question || !look)
 		return 0;
 	look->first_leaves = look->last_leaves = look->found = 0;
-	look->owners = 0;
+	look->owners = look->visited = 0;
 	look->may_share = look->kernel_only = false;
 	find_bucket(&walk);
 	if (walk.bucket)
 		walk_owners(&walk);
 	return 0;
+}
+
+/* Is there no bucket for the port? Costs less than a look. */
+__noinline int is_unused(const struct question *question, unsigned port)
+{
+	struct look look = { .port = port };
+	struct walk walk = { .question = question, .look = &look };
+
+	if (!question)
+		return 0;
+	find_bucket(&walk);
+	return !walk.bucket && !has(&look, DOUBTFUL);
 }
 
 /* Would the kernel grant a bind with SO_REUSEADDR? */

@@ -20,7 +20,7 @@ struct call {
 	struct question question;
 	__u64 now_ns;
 	bool ipv6_socket; /* which may connect to a mapped address */
-	bool bound;	  /* to an address, without a port */
+	bool was_given;	  /* the port that is tried: once before, to a connect() */
 	__u8 done;	  /* a port was given */
 	__u8 refused;	  /* some bind was */
 	__u32 way;	  /* enum wire_way */

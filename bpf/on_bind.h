@@ -12,6 +12,7 @@
 #include "bpf/call.h"
 
 #define BIND_FRESH_TRIES 8
+#define BIND_SWEEP	 64
 #define BIND_LOOKS	 48
 
 struct binding {
@@ -29,7 +30,7 @@ static __always_inline bool nobody_is_on(const struct look *look)
 
 static __always_inline bool can_bind(const struct look *look)
 {
-	return !has(look, DOUBTFUL | IN_FLIGHT) && may_bind(look);
+	return !has(look, DOUBTFUL | IDLE) && may_bind(look);
 }
 
 /* Names the port if nobody is on it, or if `shared` and the bind will be granted. 1 if it does, and then it is claimed. */
@@ -55,17 +56,9 @@ __noinline int try_to_name(struct bpf_sock_addr *ctx, struct call *call, unsigne
 
 static long name_fresh(unsigned index, struct binding *binding)
 {
-	struct port_namespace *namespace = binding->namespace;
-	unsigned port = next_of_turn(namespace, binding->call.now_ns);
+	unsigned port = next_fresh(binding->namespace);
 
-	if (port == 0)
-		return 1;
-	if (try_to_name(binding->ctx, &binding->call, port, false)) {
-		namespace->misses = 0;
-		return 1;
-	}
-	namespace->misses++;
-	return 0;
+	return port == 0 || try_to_name(binding->ctx, &binding->call, port, false) ? 1 : 0;
 }
 
 /* Among ports drawn at random: the longest-waiting, and one that few are on, where the connection to come is least likely to
@@ -94,6 +87,11 @@ static long look_for_shared(unsigned index, struct binding *binding)
 static __always_inline void name_port(struct binding *binding)
 {
 	binding->call.way = WIRE_UNSURE;
+	sweep_some(binding->namespace, &binding->call.question);
+	bpf_loop(BIND_FRESH_TRIES, name_fresh, binding, 0);
+	if (binding->call.done)
+		return;
+	sweep_ports(binding->namespace, &binding->call.question, BIND_SWEEP);
 	bpf_loop(BIND_FRESH_TRIES, name_fresh, binding, 0);
 	if (binding->call.done)
 		return;

@@ -9,15 +9,22 @@
  * ports are scarce. When no port without a mark is left, or too many of them are taken, a survey looks at ports until it
  * has met SURVEY_ENOUGH free ones, and sets all marks right on its way.
  *
- * What a survey of the whole range has found stands for VERDICT_NS, or until the first TIME_WAIT leaves, or a connection's
- * end is seen; meanwhile a call that must fail costs no more than one that succeeds. Nothing else frees a port but
- * sockets that were bound and never connected, and somebody who ends a TIME_WAIT early: these are noticed VERDICT_NS later.
+ * What a survey of the whole range has found stands for VERDICT_NS, or until the first TIME_WAIT leaves or may be taken
+ * over, or the end is seen of a connection with the destination, or of a socket that did not share its port; meanwhile a call
+ * that must fail costs no more than one that succeeds. Nothing else frees a port but sockets that were bound and never
+ * connected, and somebody who ends a TIME_WAIT early: these are noticed VERDICT_NS later.
+ *
+ * The source address is chosen after this. A record has that of the last connection; which ports are taken from there is
+ * known, and one that is taken from elsewhere only is as good as the last one. If a survey finds that all are taken, and
+ * the address was not confirmed for SOURCE_NS, it is forgotten: the next call goes on its way from a port that may be
+ * taken, and so shows which address the routes give now.
  *
  * A survey costs what the kernel's own search costs and is paid once for many calls. It cannot be left to the kernel, which
  * skips every port that a program, or we, bound explicitly.
  *
- * A bind cannot be taken back: a socket that was given a port keeps it when its connect() fails, as if its program had bound
- * it. Hence never a bind in doubt, while there is another port.
+ * A bind cannot be taken back: a socket that was given a port keeps it when its connect() fails or its connection ends, until it
+ * is closed, as if its program had bound it. Hence never a bind in doubt, while there is another port; and who is idle on a
+ * port that was given to a connect() is taken for such a one, and in nobody's way.
  */
 #ifndef BERTH_BPF_ON_CONNECT_H
 #define BERTH_BPF_ON_CONNECT_H
@@ -34,6 +41,7 @@
 #define WAITING_LOOKS  16
 #define UNSURE_LOOKS   64
 #define VERDICT_NS     100000000ull
+#define SOURCE_NS      1000000000ull
 
 enum verdict {
 	FRESH,
@@ -49,11 +57,12 @@ struct record {
 	struct marks taken;
 	__u64 verdict_until_ns; /* 0: none */
 	__u64 verdict_until_jiffies;
+	__u64 source_ns; /* when the source was confirmed; 0: it is not known */
+	__u32 source_be[4];
 	__u32 verdict;	/* enum verdict: the best that a survey has found */
-	__u32 shape;	/* of the namespace, when it was made */
+	__u32 released; /* of the namespace, at that time */
+	__u32 shape;	/* of the namespace, when the record was made */
 	__u32 hand;
-	__u32 source_be[4]; /* of the last connection from an unbound socket; its address family is the destination's */
-	__u32 source_known;
 };
 
 struct {
@@ -100,7 +109,7 @@ static __always_inline void find_record(struct connecting *connecting)
 		return;
 	if (record->shape != connecting->namespace->shape)
 		begin_record(connecting);
-	if (!call->bound && record->source_known) {
+	if (!call->question.bound && record->source_ns != 0) {
 		__builtin_memcpy(call->question.source_be, record->source_be, sizeof(record->source_be));
 		call->question.source_known = true;
 	}
@@ -120,16 +129,16 @@ static __always_inline void make_record(struct connecting *connecting)
 
 /* ---- one port ---- */
 
-static __always_inline enum verdict verdict_of(const struct look *look)
+static __always_inline enum verdict verdict_of(const struct look *look, bool was_given)
 {
 	if (has(look, TO_IT))
 		return TAKEN;
-	if (has(look, DOUBTFUL | IN_FLIGHT))
+	if (has(look, DOUBTFUL) || (has(look, IDLE) && !was_given))
 		return UNSURE;
 	if (look->owners == 0)
 		return FRESH;
 	if (!may_bind(look))
-		return look->kernel_only && !has(look, TO_IT_WAITING | TO_IT_ELSEWHERE) ? KERNEL_MAY : TAKEN;
+		return look->kernel_only ? KERNEL_MAY : TAKEN;
 	if (has(look, TO_IT_WAITING))
 		return WAITING;
 	return has(look, TO_IT_ELSEWHERE) ? ELSEWHERE : FREE;
@@ -170,7 +179,7 @@ __noinline int try_port(struct bpf_sock_addr *ctx, struct call *call, unsigned p
 	if (!call || port == 0 || port > 65535 || !claim(call, port))
 		return UNSURE;
 	look_for(call, port, &look);
-	verdict = verdict_of(&look);
+	verdict = verdict_of(&look, call->was_given);
 	if (verdict <= worst) {
 		give(ctx, call, port,
 		     verdict == FRESH ? WIRE_FRESH : verdict == WAITING ? WIRE_WAITING : WIRE_SHARED);
@@ -178,6 +187,18 @@ __noinline int try_port(struct bpf_sock_addr *ctx, struct call *call, unsigned p
 		unclaim(call->question.to.netns, port);
 		count(WIRE_MISS);
 	}
+	return verdict;
+}
+
+static __always_inline enum verdict try(struct connecting *connecting, unsigned port, enum verdict worst)
+{
+	__u64 *given = &connecting->namespace->given[WORD(port)];
+	enum verdict verdict;
+
+	connecting->call.was_given = (*given & BIT(port)) != 0;
+	verdict = try_port(connecting->ctx, &connecting->call, port, worst);
+	if (connecting->call.done && !connecting->call.was_given)
+		__sync_fetch_and_or(given, BIT(port));
 	return verdict;
 }
 
@@ -191,15 +212,11 @@ static __always_inline long is_done(const struct connecting *connecting)
 
 static long try_fresh(unsigned index, struct connecting *connecting)
 {
-	struct port_namespace *namespace = connecting->namespace;
-	unsigned port = next_of_turn(namespace, connecting->call.now_ns);
+	unsigned port = next_fresh(connecting->namespace);
 
 	if (port == 0)
 		return 1;
-	if (try_port(connecting->ctx, &connecting->call, port, FRESH) == FRESH)
-		namespace->misses = 0;
-	else
-		namespace->misses++;
+	try(connecting, port, FRESH);
 	return is_done(connecting);
 }
 
@@ -214,7 +231,7 @@ static long try_shared(unsigned index, struct connecting *connecting)
 		return 1;
 	if (record)
 		mark(&record->taken, port);
-	try_port(connecting->ctx, &connecting->call, port, FREE);
+	try(connecting, port, FREE);
 	return is_done(connecting);
 }
 
@@ -239,7 +256,7 @@ static long look_again(unsigned index, struct connecting *connecting)
 	port = next_of_hand(record, connecting->namespace);
 	if (port == 0 || !is_marked(&record->taken, port))
 		return 0;
-	try_port(connecting->ctx, &connecting->call, port, FREE);
+	try(connecting, port, FREE);
 	return is_done(connecting);
 }
 
@@ -248,7 +265,7 @@ static long look_again(unsigned index, struct connecting *connecting)
 static __always_inline void note(struct connecting *connecting, struct record *record, unsigned port,
 				 const struct look *look)
 {
-	enum verdict verdict = verdict_of(look);
+	enum verdict verdict = verdict_of(look, (connecting->namespace->given[WORD(port)] & BIT(port)) != 0);
 
 	if (verdict <= FREE) {
 		unmark(&record->taken, port);
@@ -314,10 +331,19 @@ static __always_inline void forget_survey(struct connecting *connecting)
 	connecting->leaves = nothing;
 }
 
+/* With a new second, other connections in TIME_WAIT may be taken over (may_be_taken_over()). */
+static __always_inline __u64 verdict_end(__u64 now_ns)
+{
+	__u64 end = now_ns + VERDICT_NS, second = (now_ns / 1000000000u + 1) * 1000000000u;
+
+	return end < second ? end : second;
+}
+
 static __always_inline enum verdict survey(struct connecting *connecting)
 {
 	unsigned first = first_port(connecting->namespace), span = last_port(connecting->namespace) - first + 1u;
 	struct record *record = connecting->record;
+	__u32 released = connecting->namespace->released;
 
 	count(WIRE_SURVEY);
 	connecting->start = first + draw(span);
@@ -326,7 +352,10 @@ static __always_inline enum verdict survey(struct connecting *connecting)
 		return UNSURE;
 	record->verdict = survey_verdict(connecting);
 	record->verdict_until_jiffies = connecting->leaves;
-	record->verdict_until_ns = connecting->call.now_ns + VERDICT_NS;
+	record->verdict_until_ns = verdict_end(connecting->call.now_ns);
+	record->released = released;
+	if (record->verdict == TAKEN && connecting->call.now_ns - record->source_ns > SOURCE_NS)
+		record->source_ns = 0;
 	return record->verdict;
 }
 
@@ -335,7 +364,8 @@ static __always_inline bool verdict_stands(const struct connecting *connecting)
 	const struct record *record = connecting->record;
 
 	/* That some were free says nothing once none is left. */
-	return record->verdict != FREE && (__s64)(record->verdict_until_ns - connecting->call.now_ns) > 0 &&
+	return record->verdict != FREE && record->released == connecting->namespace->released &&
+	       (__s64)(record->verdict_until_ns - connecting->call.now_ns) > 0 &&
 	       (record->verdict_until_jiffies == 0 ||
 		(__s64)(record->verdict_until_jiffies - bpf_jiffies64()) > 0);
 }
@@ -361,53 +391,59 @@ static long find_waiting(unsigned index, struct connecting *connecting)
 
 static long try_unsure(unsigned index, struct connecting *connecting)
 {
-	if (try_port(connecting->ctx, &connecting->call, connecting->unsure, FREE) != UNSURE)
+	if (try(connecting, connecting->unsure, FREE) != UNSURE)
 		return 1;
 	return is_done(connecting);
 }
 
 static __always_inline void give_waiting(struct connecting *connecting)
 {
-	if (connecting->waiting == 0)
-		bpf_loop(WAITING_LOOKS, find_waiting, connecting, 0);
 	if (connecting->free > 0)
 		bpf_loop(SHARED_TRIES, try_shared, connecting, 0);
 	if (!connecting->call.done && connecting->waiting != 0)
-		try_port(connecting->ctx, &connecting->call, connecting->waiting, WAITING);
+		try(connecting, connecting->waiting, WAITING);
 }
 
-static __always_inline void give_last(struct connecting *connecting, enum verdict verdict)
+static __always_inline void give_surveyed(struct connecting *connecting, enum verdict verdict)
 {
-	struct call *call = &connecting->call;
-
 	if (verdict == FREE)
 		bpf_loop(SURVEYED_TRIES, try_shared, connecting, 0);
 	else if (verdict == WAITING)
 		give_waiting(connecting);
-	else if (verdict == ELSEWHERE && connecting->elsewhere != 0)
-		try_port(connecting->ctx, call, connecting->elsewhere, ELSEWHERE);
-	else if (verdict == UNSURE && connecting->unsure != 0)
+	else if (verdict == ELSEWHERE)
+		try(connecting, connecting->elsewhere, ELSEWHERE);
+	else if (verdict == UNSURE)
 		bpf_loop(UNSURE_LOOKS, try_unsure, connecting, 0);
 	else if (verdict == TAKEN)
-		call->way = WIRE_EXHAUSTED;
+		connecting->call.way = WIRE_EXHAUSTED;
+}
+
+/* By what the last survey has found. False: that is not enough. */
+static __always_inline bool give_known(struct connecting *connecting)
+{
+	enum verdict verdict = connecting->record->verdict;
+
+	if (verdict == WAITING) {
+		bpf_loop(WAITING_LOOKS, find_waiting, connecting, 0);
+		give_waiting(connecting);
+		return connecting->call.done;
+	}
+	bpf_loop(HAND_LOOKS, look_again, connecting, 0);
+	if (verdict == TAKEN)
+		connecting->call.way = connecting->call.done ? connecting->call.way : WIRE_EXHAUSTED;
+	return connecting->call.done || verdict == TAKEN || verdict == KERNEL_MAY;
 }
 
 static __always_inline void give_scarce(struct connecting *connecting)
 {
-	enum verdict verdict;
-
 	make_record(connecting);
 	if (!connecting->record)
 		return;
 	forget_survey(connecting);
-	if (verdict_stands(connecting)) {
-		bpf_loop(HAND_LOOKS, look_again, connecting, 0);
-		verdict = connecting->record->verdict;
-	} else {
-		verdict = survey(connecting);
-	}
-	if (!connecting->call.done)
-		give_last(connecting, verdict);
+	if (verdict_stands(connecting) && give_known(connecting))
+		return;
+	forget_survey(connecting);
+	give_surveyed(connecting, survey(connecting));
 }
 
 /* ---- all of it ---- */
@@ -417,6 +453,7 @@ static __always_inline void give_port(struct connecting *connecting)
 	struct call *call = &connecting->call;
 
 	call->way = WIRE_UNSURE;
+	sweep_some(connecting->namespace, &call->question);
 	bpf_loop(FRESH_TRIES, try_fresh, connecting, 0);
 	if (call->done)
 		return;
@@ -425,7 +462,7 @@ static __always_inline void give_port(struct connecting *connecting)
 	if (!call->done)
 		give_scarce(connecting);
 	/* The kernel forgets a socket's address when it refuses a bind; to bind to port 0 sets it anew. */
-	if (!call->done && call->refused && call->bound)
+	if (!call->done && call->refused && call->question.bound)
 		bind_to(connecting->ctx, call, 0);
 }
 

@@ -5,29 +5,32 @@
  * `allowed` is ip_local_port_range, ip_local_reserved_ports and the settings' withheld ports, read anew in the kernel's own
  * memory by the first call after READ_EVERY_NS: whoever changes a sysctl tells nobody, and need not.
  *
- * `turn` has a mark for each port that was given, or found in use, since the turn began. Fresh ports are looked for among the
- * others; so a port rests as long as the range allows. The turn is over when all are marked, or when MISSES_END of them in
- * a row were in use: then fresh ports are too rare to be looked for, and after TURN_REST_NS a new turn begins.
+ * `used` has a mark for each port that was given or found in use. Fresh ports are among the others. A mark goes when a socket on
+ * the port ends, which makes it worth a look. The end of a TIME_WAIT is not reported, nor that of a socket which was bound only:
+ * a hand goes round the marked ports, the oftener the more there are, and takes the marks of those that nobody is on.
+ *
+ * `released` counts what may have freed ports that no destination's record knows of.
  */
 #ifndef BERTH_BPF_PORT_NAMESPACE_H
 #define BERTH_BPF_PORT_NAMESPACE_H
 
-#include "bpf/kernel_types.h"
+#include "bpf/bind_table.h"
 #include "bpf/marks.h"
 
 #define NAMESPACES    64
 #define READ_EVERY_NS 250000000ull
-#define TURN_REST_NS  1000000000ull
-#define MISSES_END    256
+#define HAND_STEPS    4
 
 struct port_namespace {
-	struct marks allowed, turn;
+	struct marks allowed, used;
+	__u64 given[PORT_WORDS]; /* a bit for each port that was given to a connect() */
 	__u64 read_ns;
-	__u64 turn_over_ns; /* 0: it is not over */
-	__u32 misses;	    /* fresh ports looked for in a row and not found */
-	__u32 range;	    /* as the kernel has it */
-	__u32 change;	    /* of the settings, when read */
-	__u32 shape;	    /* 0: nothing was read yet; another number whenever `allowed` is another */
+	__u32 range;  /* as the kernel has it */
+	__u32 change; /* of the settings, when read */
+	__u32 shape;  /* 0: nothing was read yet; another number whenever `allowed` is another */
+	__u32 hand;
+	__u32 released;
+	__u32 pad;
 };
 
 struct {
@@ -107,13 +110,6 @@ static long read_line(unsigned line, struct reading *reading)
 	return 0;
 }
 
-static __always_inline void begin_turn(struct port_namespace *namespace)
-{
-	copy_marks(&namespace->turn, &namespace->allowed);
-	namespace->misses = 0;
-	namespace->turn_over_ns = 0;
-}
-
 /* What the kernel has. */
 struct sysctls {
 	__u64 reserved; /* unsigned long * */
@@ -137,7 +133,7 @@ __noinline int read_namespace(struct port_namespace *namespace, const struct sys
 	namespace->range = sysctls->range;
 	namespace->change = change;
 	if (reading.changed) {
-		begin_turn(namespace);
+		copy_marks(&namespace->used, &namespace->allowed);
 		namespace->shape++;
 	}
 	return 0;
@@ -166,33 +162,51 @@ static __always_inline struct port_namespace *namespace_of(struct net *net, __u6
 	return namespace->shape != 0 ? namespace : NULL;
 }
 
-/* ---- the turn ---- */
+/* ---- fresh ports ---- */
 
-static __always_inline bool turn_is_over(struct port_namespace *namespace, __u64 now_ns)
+struct sweep {
+	struct port_namespace *namespace;
+	const struct question *question;
+};
+
+static long sweep_port(unsigned index, struct sweep *sweep)
 {
-	__u64 since = namespace->turn_over_ns;
+	struct port_namespace *namespace = sweep->namespace;
+	unsigned first = first_port(namespace), last = last_port(namespace);
+	unsigned port = namespace->hand;
 
-	if (since == 0)
-		return false;
-	if ((__s64)(now_ns - since) < (__s64)TURN_REST_NS)
-		return true;
-	if (__sync_val_compare_and_swap(&namespace->turn_over_ns, since, now_ns) == since)
-		begin_turn(namespace);
-	return false;
+	port = port < first || port >= last ? first : port + 1;
+	namespace->hand = port;
+	if (is_marked(&namespace->used, port) && !is_marked(&namespace->allowed, port) &&
+	    is_unused(sweep->question, port))
+		unmark(&namespace->used, port);
+	return 0;
 }
 
-/* A port that has not had its turn, which it has now; 0: none. */
-static __always_inline unsigned next_of_turn(struct port_namespace *namespace, __u64 now_ns)
+static __always_inline void sweep_ports(struct port_namespace *namespace, const struct question *question,
+					unsigned count)
 {
-	unsigned port;
+	struct sweep sweep = { .namespace = namespace, .question = question };
 
-	if (turn_is_over(namespace, now_ns))
-		return 0;
-	port = pick_of(namespace, &namespace->turn);
-	if (port == 0 || namespace->misses >= MISSES_END)
-		namespace->turn_over_ns = now_ns;
-	else
-		mark(&namespace->turn, port);
+	bpf_loop(count, sweep_port, &sweep, 0);
+}
+
+/* In proportion to how many ports are marked. */
+static __always_inline void sweep_some(struct port_namespace *namespace, const struct question *question)
+{
+	unsigned first = first_port(namespace);
+
+	if (is_marked(&namespace->used, first + draw(last_port(namespace) - first + 1u)))
+		sweep_ports(namespace, question, HAND_STEPS);
+}
+
+/* A port that may be fresh, which has its mark now; 0: none. */
+static __always_inline unsigned next_fresh(struct port_namespace *namespace)
+{
+	unsigned port = pick_of(namespace, &namespace->used);
+
+	if (port != 0)
+		mark(&namespace->used, port);
 	return port;
 }
 
