@@ -162,7 +162,7 @@ system_tests_sanitized()
 	# LeakSanitizer cannot work in what strace traces; it has had its say in the unit tests.
 	local options=detect_leaks=0:log_path=$PWD/$LOGS/sanitizer status
 
-	ASAN_OPTIONS=$options UBSAN_OPTIONS=$options:print_stacktrace=1 system_tests build/asan/berth -k "not stock and not daemon_under_load"
+	ASAN_OPTIONS=$options UBSAN_OPTIONS=$options:print_stacktrace=1 system_tests build/asan/berth -k "not stock and not kernel-mode and not daemon_under_load"
 	status=$?
 	if compgen -G "$LOGS/sanitizer.*" >/dev/null; then
 		cat "$LOGS"/sanitizer.*

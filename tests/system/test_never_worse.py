@@ -155,9 +155,9 @@ start = time.monotonic()
 def once(i):
     time.sleep(max(0, start + i / 90 - time.monotonic()))
     connect(7001); drop()
-each(300, once)
+each(180, once)
 """,
-        [300],
+        [180],
     ),
 }
 WORSE = {  # known, and to be mended
