@@ -369,9 +369,16 @@ static __always_inline bool leaves_time_wait(int state)
 
 static __always_inline int begins(const struct sock_common *common, __u64 netns)
 {
+	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &netns);
 	struct destination to = { 0 };
+	unsigned port = common->skc_num;
 
-	unclaim(netns, common->skc_num);
+	if (!namespace)
+		return 0;
+	/* Its mark has gone if an earlier connect() of the socket failed. */
+	if (port != 0)
+		mark(&namespace->used, port);
+	unclaim(netns, port);
 	if (records_made == 0)
 		return 0;
 	name_destination(common, netns, &to);
