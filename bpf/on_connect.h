@@ -24,7 +24,7 @@
  *
  * A bind cannot be taken back: a socket that was given a port keeps it when its connect() fails or its connection ends, until it
  * is closed, as if its program had bound it. Hence never a bind in doubt, while there is another port; and who is idle on a
- * port that was given to a connect() is taken for such a one, and in nobody's way.
+ * port that was given to a connect() is taken for such a one, which may connect once more: its port comes after others.
  */
 #ifndef BERTH_BPF_ON_CONNECT_H
 #define BERTH_BPF_ON_CONNECT_H
@@ -36,7 +36,7 @@
 #define SHARED_TRIES   8
 #define SURVEYED_TRIES 64
 #define SURVEY_ENOUGH  4096
-#define SURVEY_WAITING 512 /* without a free port among them: there may be one, but it is not looked for */
+#define SURVEY_WAITING 512 /* enough where none of them is free, and some are ENDED or WAITING */
 #define HAND_LOOKS     4
 #define WAITING_LOOKS  16
 #define UNSURE_LOOKS   64
@@ -46,6 +46,7 @@
 enum verdict {
 	FRESH,
 	FREE,	    /* others are on it, and share it */
+	ENDED,	    /* the same, but some are idle; they were given it for a connection which has ended */
 	WAITING,    /* shared by all, and in TIME_WAIT with the destination, which may be taken over */
 	ELSEWHERE,  /* as FREE, if the connection will come from the address that we think it will come from */
 	UNSURE,	    /* somebody else is about to have it, or the table changed under our eyes */
@@ -83,7 +84,7 @@ struct connecting {
 	struct call call;
 	/* Of a survey. */
 	__u64 start, looked, free;
-	__u64 waiting, elsewhere, unsure, kernel_may; /* a port of that kind; 0: none */
+	__u64 ended, waiting, elsewhere, unsure, kernel_may; /* a port of that kind; 0: none */
 	__u64 waiting_leaves, leaves; /* in jiffies; the second: the first TIME_WAIT that may set a port free */
 };
 
@@ -139,9 +140,11 @@ static __always_inline enum verdict verdict_of(const struct look *look, bool was
 		return FRESH;
 	if (!may_bind(look))
 		return look->kernel_only ? KERNEL_MAY : TAKEN;
+	if (has(look, TO_IT_ELSEWHERE))
+		return ELSEWHERE;
 	if (has(look, TO_IT_WAITING))
 		return WAITING;
-	return has(look, TO_IT_ELSEWHERE) ? ELSEWHERE : FREE;
+	return has(look, IDLE) ? ENDED : FREE;
 }
 
 static __always_inline bool bind_to(struct bpf_sock_addr *ctx, const struct call *call, unsigned port)
@@ -210,13 +213,20 @@ static __always_inline long is_done(const struct connecting *connecting)
 
 /* ---- fresh ---- */
 
+static __always_inline bool is_idle(enum verdict verdict)
+{
+	return verdict == ENDED || verdict == UNSURE;
+}
+
 static long try_fresh(unsigned index, struct connecting *connecting)
 {
 	unsigned port = next_fresh(connecting->namespace);
 
 	if (port == 0)
 		return 1;
-	try(connecting, port, FRESH);
+	/* Who is idle may be about to go: its end is told before it leaves the port. */
+	if (is_idle(try(connecting, port, FRESH)))
+		unmark(&connecting->namespace->used, port);
 	return is_done(connecting);
 }
 
@@ -273,7 +283,9 @@ static __always_inline void note(struct connecting *connecting, struct record *r
 		return;
 	}
 	mark(&record->taken, port);
-	if (verdict == WAITING) {
+	if (verdict == ENDED) {
+		connecting->ended = port;
+	} else if (verdict == WAITING) {
 		if (connecting->waiting == 0 || (__s64)(look->last_leaves - connecting->waiting_leaves) < 0) {
 			connecting->waiting = port;
 			connecting->waiting_leaves = look->last_leaves;
@@ -307,13 +319,15 @@ static long survey_port(unsigned index, struct connecting *connecting)
 	if (APART(connecting->free) >= SURVEY_ENOUGH)
 		return 1;
 	return APART(connecting->looked) >= SURVEY_WAITING && APART(connecting->free) == 0 &&
-	       APART(connecting->waiting) != 0;
+	       APART(connecting->waiting + connecting->ended) != 0;
 }
 
 static __always_inline enum verdict survey_verdict(const struct connecting *connecting)
 {
 	if (connecting->free > 0)
 		return FREE;
+	if (connecting->ended != 0)
+		return ENDED;
 	if (connecting->waiting != 0)
 		return WAITING;
 	if (connecting->elsewhere != 0)
@@ -326,7 +340,7 @@ static __always_inline enum verdict survey_verdict(const struct connecting *conn
 static __always_inline void forget_survey(struct connecting *connecting)
 {
 	connecting->looked = connecting->free = nothing;
-	connecting->waiting = connecting->elsewhere = nothing;
+	connecting->ended = connecting->waiting = connecting->elsewhere = nothing;
 	connecting->unsure = connecting->kernel_may = nothing;
 	connecting->leaves = nothing;
 }
@@ -400,6 +414,8 @@ static __always_inline void give_waiting(struct connecting *connecting)
 {
 	if (connecting->free > 0)
 		bpf_loop(SHARED_TRIES, try_shared, connecting, 0);
+	if (!connecting->call.done && connecting->ended != 0)
+		try(connecting, connecting->ended, ENDED);
 	if (!connecting->call.done && connecting->waiting != 0)
 		try(connecting, connecting->waiting, WAITING);
 }
@@ -408,7 +424,7 @@ static __always_inline void give_surveyed(struct connecting *connecting, enum ve
 {
 	if (verdict == FREE)
 		bpf_loop(SURVEYED_TRIES, try_shared, connecting, 0);
-	else if (verdict == WAITING)
+	else if (verdict == ENDED || verdict == WAITING)
 		give_waiting(connecting);
 	else if (verdict == ELSEWHERE)
 		try(connecting, connecting->elsewhere, ELSEWHERE);
@@ -423,7 +439,7 @@ static __always_inline bool give_known(struct connecting *connecting)
 {
 	enum verdict verdict = connecting->record->verdict;
 
-	if (verdict == WAITING) {
+	if (verdict == ENDED || verdict == WAITING) {
 		bpf_loop(WAITING_LOOKS, find_waiting, connecting, 0);
 		give_waiting(connecting);
 		return connecting->call.done;

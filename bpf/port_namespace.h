@@ -30,7 +30,9 @@ struct port_namespace {
 	__u32 shape;  /* 0: nothing was read yet; another number whenever `allowed` is another */
 	__u32 hand;
 	__u32 released;
-	__u32 pad;
+	__u32 bind_released; /* when a search for bind() found no fresh port for bind_source_be */
+	__u64 bind_until_ns; /* until when that stands */
+	__u32 bind_source_be[4];
 };
 
 struct {

@@ -12,8 +12,8 @@ enum detached {
 	DETACHED_MAP,
 };
 
-/* Ends every hook in the directory, removes the maps, then the directory, and calls back for each. True also where there was nothing. On
- * failure, what could be removed is. */
+/* Ends every hook in the directory, removes the maps, then the directory, and calls back for each. True also where
+ * there was nothing. On failure, what could be removed is. */
 bool detach(const char *dir, void (*see)(void *context, enum detached kind, const char *name), void *context,
 	    struct trouble *ret_trouble);
 

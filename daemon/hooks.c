@@ -128,6 +128,8 @@ static bool load_failure(int error, struct trouble *trouble)
 			"eBPF: not permitted: be root, or have CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON "
 			"(%s is missing)",
 			missing);
+	if (error == EMFILE)
+		return trouble_say(trouble, "eBPF: too few open files are allowed (ulimit -Hn)");
 	if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
 		return trouble_say(
 			trouble,

@@ -48,8 +48,8 @@ const char *hooks_build(void);
 /* How often each way was taken. Only of loaded hooks. */
 uint64_t hooks_way(const struct hooks *hooks, enum wire_way way);
 
-/* The variables of the program are a map, which can be mapped into memory (mmap()): its name, how much there is of it, a
- * multiple of the page size, and where in it what is shared with user space lies. */
+/* The variables of the program are a map, which can be mapped into memory (mmap()): its name, how much there is of
+ * it, a multiple of the page size, and where in it what is shared with user space lies. */
 const char *hooks_variables_name(void);
 size_t hooks_variables_size(void);
 const __u64 *hooks_ways(const void *variables); /* WIRE_WAYS of them */

@@ -8,12 +8,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/hooks.h"
 #include "host/cgroup.h"
 #include "host/exec.h"
+
+#define NAMES 100 /* of cgroups, that are tried */
 
 struct keeper {
 	struct cgroup cgroup;
@@ -25,11 +28,15 @@ static bool make_cgroup(struct keeper *keeper, pid_t program)
 {
 	char own[PATH_MAX], name[32];
 	int error = cgroup_own(own);
+	unsigned tried = 0;
 
 	if (error)
 		return trouble_say(&keeper->failure, "no cgroup v2 here (%s)", strerror(-error));
-	snprintf(name, sizeof(name), "berth-%d", (int)program);
-	error = cgroup_make(own, name, &keeper->cgroup);
+	/* In several containers several programs have the same number. */
+	do {
+		snprintf(name, sizeof(name), "berth-%d-%u", (int)program, tried);
+		error = cgroup_make(own, name, &keeper->cgroup);
+	} while (error == -EEXIST && ++tried < NAMES);
 	return error == 0 ||
 	       trouble_say(&keeper->failure, "make a cgroup in %.150s: %s%s", own, strerror(-error),
 			   error == -EACCES || error == -EPERM ? " (be root)" : "");
@@ -78,10 +85,22 @@ static void step_back(int pipe_fd, bool verbose)
 	prctl(PR_SET_NAME, "berth-keeper");
 	if (chdir("/") < 0)
 		_exit(1);
-	for (int fd = 0; fd <= (verbose ? 1 : 2); fd++)
-		dup2(null, fd);
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fd != STDERR_FILENO || !verbose || fcntl(fd, F_GETFD) < 0)
+			dup2(null, fd);
 	dup2(pipe_fd, 3);
 	close_range(4, ~0u, 0);
+}
+
+/* The program's limit is not the keeper's, who needs some thirty. */
+static void allow_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
 }
 
 _Noreturn static void keeper_main(pid_t program, int pipe_fd, bool verbose)
@@ -91,6 +110,7 @@ _Noreturn static void keeper_main(pid_t program, int pipe_fd, bool verbose)
 	bool ready;
 
 	step_back(pipe_fd, verbose);
+	allow_descriptors();
 	ready = prepare(&keeper, program);
 	if (write(3, &keeper.failure, sizeof(keeper.failure)) < 0 || !ready)
 		_exit(1);
@@ -123,13 +143,33 @@ static int start_keeper(int pipe_fd, bool verbose)
 	_exit(between < 0);
 }
 
+/* A pipe whose ends are not taken for standard streams, where the program was started without some. 0 or negative
+ * errno. */
+static int make_pipe(int ends[2])
+{
+	int low[2], error = 0;
+
+	if (pipe2(low, O_CLOEXEC) < 0)
+		return -errno;
+	for (int i = 0; i < 2; i++) {
+		ends[i] = fcntl(low[i], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		if (ends[i] < 0)
+			error = -errno;
+		close(low[i]);
+	}
+	return error;
+}
+
 int kernel_run(bool verbose, char *const argv[])
 {
 	struct trouble trouble = { "the keeper could not be started" };
 	int news[2], status;
 
-	if (pipe2(news, O_CLOEXEC) < 0 || start_keeper(news[1], verbose) < 0) {
-		fprintf(stderr, "berth run: start: %s\n", strerror(errno));
+	status = make_pipe(news);
+	if (status == 0)
+		status = start_keeper(news[1], verbose);
+	if (status < 0) {
+		fprintf(stderr, "berth run: start: %s\n", strerror(-status));
 		return 1;
 	}
 	close(news[1]);

@@ -235,8 +235,8 @@ unsigned pins_each(const char *dir, bool hooks,
 	return count;
 }
 
-/* The name's end alone would end the hook a moment later (the kernel defers it), and the descriptor's end ends it before
- * close() returns. */
+/* The name's end alone would end the hook a moment later (the kernel defers it), and the descriptor's end ends it
+ * before close() returns. */
 bool pins_end_hook(const char *path)
 {
 	int fd = bpf_obj_get(path);

@@ -8,6 +8,7 @@
 #include <mntent.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
@@ -94,6 +95,20 @@ int cgroup_own(char ret_path[PATH_MAX])
 	return 0;
 }
 
+/* Whose maker was killed: nobody has a lock on it. False, with errno EEXIST, if it is in use. */
+static bool remove_abandoned(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool removed;
+
+	/* A cgroup with processes in it cannot be removed. */
+	removed = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && rmdir(path) == 0;
+	if (fd >= 0)
+		close(fd);
+	errno = EEXIST;
+	return removed;
+}
+
 int cgroup_make(const char *parent, const char *name, struct cgroup *ret_cgroup)
 {
 	struct cgroup made = { .fd = -1, .events_fd = -1 };
@@ -101,9 +116,14 @@ int cgroup_make(const char *parent, const char *name, struct cgroup *ret_cgroup)
 
 	if (snprintf(made.path, sizeof(made.path), "%s/%s", parent, name) >= (int)sizeof(made.path))
 		return -ENAMETOOLONG;
-	if (mkdir(made.path, 0755) < 0)
+	if (mkdir(made.path, 0755) < 0 &&
+	    (errno != EEXIST || !remove_abandoned(made.path) || mkdir(made.path, 0755) < 0))
 		return -errno;
 	made.fd = open(made.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (made.fd >= 0 && flock(made.fd, LOCK_EX | LOCK_NB) < 0) {
+		close(made.fd); /* somebody took it for abandoned before we had the lock, and removes it */
+		return -EEXIST;
+	}
 	if (made.fd >= 0)
 		made.events_fd = openat(made.fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
 	if (made.events_fd < 0) {

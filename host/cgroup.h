@@ -12,7 +12,7 @@
 
 struct cgroup {
 	char path[PATH_MAX];
-	int fd;	       /* the directory */
+	int fd;	       /* the directory, locked: who has it open is still there to remove it */
 	int events_fd; /* cgroup.events; poll() reports POLLPRI when it has changed */
 };
 
@@ -28,7 +28,8 @@ int cgroup_open(const char *path, uint64_t *ret_id);
  * cgroup v2 is mounted, or the caller's own is not under the mount. */
 int cgroup_own(char ret_path[PATH_MAX]);
 
-/* Makes the cgroup "NAME" below parent and opens it. 0, or negative errno and nothing is left. */
+/* Makes the cgroup "NAME" below parent and opens it; one of this name that was left behind, empty and with nobody who
+ * has it open from here, is replaced. 0, or negative errno and nothing is left: -EEXIST where it is in use. */
 int cgroup_make(const char *parent, const char *name, struct cgroup *ret_cgroup);
 
 /* Moves a process into it. 0 or negative errno. */

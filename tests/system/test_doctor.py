@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from conftest import BERTH, SINK_PORT, tool
-from test_daemon import BPF_FS, Machine
+from test_daemon import BPF_FS, Machine, with_mounts
 
 DOCTOR = [str(BERTH), "doctor"]
 NOBODY = ["setpriv", "--reuid=65534", "--clear-groups"]
@@ -67,8 +67,7 @@ def test_a_user(net):
     ],
 )
 def test_hidden(net, hide, name):
-    prefix = ["unshare", "-m", "sh", "-c", f'{hide} && exec "$@"', "sh"]
-    status, verdicts, report = examine(net, "--mode=kernel", prefix=prefix)
+    status, verdicts, report = examine(net, "--mode=kernel", prefix=with_mounts(hide))
     if name == "bpf filesystem":  # the daemon can mount it
         assert verdicts[name] == "less" and status == 0
     else:
