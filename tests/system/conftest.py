@@ -243,7 +243,8 @@ def kernel_mode(session_cgroup, tmp_path_factory):
     script.write_text(enter.format(*around.glob("*/")))
     yield [str(script)]
     holder.communicate(timeout=10)
-    wait_for(lambda: not list(around.glob("*/")), "the cgroup to be removed")
+    wait_for(lambda: "populated 0" in (around / "cgroup.events").read_text(), "the keeper to end")
+    assert not list(around.glob("*/")), "the keeper has left its cgroup behind"
     around.rmdir()
 
 

@@ -103,22 +103,24 @@ static _Noreturn void hammer(struct hammer_lane *lane, enum hammer_role role)
 		struct hammer_call *call = &lane->call[i];
 		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-		if (i >= held)
+		if (i >= held && sockets[i % held] >= 0)
 			let_go(sockets[i % held], call - held);
 		call->destination = (uint8_t)(i % destinations);
 		call->begin_ns = now_ns();
 		if (get_port(fd, role, call) < 0)
 			call->error = (uint16_t)errno;
 		call->end_ns = now_ns();
-		if (!call->error)
-			call->port = (uint16_t)local_port(fd);
-		else /* it may have a port all the same, which the record does not say */
-			close(fd);
-		sockets[i % held] = call->error ? -1 : fd;
+		call->port = (uint16_t)local_port(fd);
+		sockets[i % held] = fd;
+		if (call->error) {
+			let_go(fd, call);
+			sockets[i % held] = -1;
+		}
 		lane->count = i + 1;
 	}
 	for (unsigned i = calls - (held < calls ? held : calls); i < calls; i++)
-		let_go(sockets[i % held], &lane->call[i]);
+		if (sockets[i % held] >= 0)
+			let_go(sockets[i % held], &lane->call[i]);
 	_exit(0);
 }
 

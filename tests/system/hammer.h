@@ -24,9 +24,10 @@ enum hammer_role {
 
 struct hammer_call {
 	uint64_t begin_ns, end_ns; /* of the call that got, or did not get, a port */
-	uint64_t gone_ns;	   /* when the socket had been closed; 0: is not, or it failed */
-	uint16_t port;		   /* 0: failed */
-	uint16_t error;		   /* errno of what failed */
+	uint64_t
+		gone_ns; /* when the socket had been closed, which one that failed is at once; 0: it is not */
+	uint16_t port;	 /* 0: none; one that failed may have had one until it was closed */
+	uint16_t error;	 /* errno of what failed; 0: nothing */
 	uint8_t destination;
 	bool in_bind; /* it was bind() that failed */
 };
