@@ -14,6 +14,7 @@
 #define BIND_FRESH_TRIES 8
 #define BIND_LOOKS	 48
 #define BIND_STANDS_NS	 100000000ull
+#define BIND_SMALL	 512 /* ports: so few are searched every time */
 
 struct binding {
 	struct bpf_sock_addr *ctx;
@@ -124,7 +125,8 @@ static __always_inline bool is_known_to_be_out(const struct binding *binding)
 	const struct port_namespace *namespace = binding->namespace;
 	const __u32 *source_be = binding->call.question.to.source_be;
 
-	return (__s64)(namespace->bind_until_ns - binding->call.now_ns) > 0 &&
+	return last_port(namespace) - first_port(namespace) >= BIND_SMALL &&
+	       (__s64)(namespace->bind_until_ns - binding->call.now_ns) > 0 &&
 	       namespace->bind_released == namespace->released && namespace->bind_source_be[0] == source_be[0] &&
 	       namespace->bind_source_be[1] == source_be[1] && namespace->bind_source_be[2] == source_be[2] &&
 	       namespace->bind_source_be[3] == source_be[3];
