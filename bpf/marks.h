@@ -99,7 +99,8 @@ __noinline int copy_marks(struct marks *to, const struct marks *from)
 /* For the verifier: the compiler is not to reason away the comparison of `number` that follows. */
 #define FORGET(number) asm volatile("" : "+r"(number))
 
-static __always_inline unsigned count_unmarked(const struct marks *marks, unsigned first_line, unsigned last_line)
+static __always_inline unsigned count_unmarked(const struct marks *marks, unsigned first_line,
+					       unsigned last_line)
 {
 	unsigned total = 0;
 
