@@ -15,6 +15,8 @@
 
 CC       = gcc
 BUILD    = build
+# Debian has it where users have no path to.
+BPFTOOL  = $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
 PREFIX   = /usr/local
 VERSION  = 0.1.0
 SOMAJOR  = 0
@@ -25,7 +27,7 @@ CFLAGS   = -std=gnu11 $(OPT) $(WARN) -fPIC
 CPPFLAGS = -iquote . -D_GNU_SOURCE -DBERTH_VERSION='"$(VERSION)"' -MMD -MP
 LDFLAGS  =
 SOFLAGS  = -Wl,-z,defs
-LDLIBS   = -lseccomp -lmnl -linih -ljansson -lpng -lncursesw -lpthread -lm
+LDLIBS   = -lseccomp -lmnl -linih -ljansson -lbpf -lpng -lncursesw -lpthread -lm
 ifdef SANITIZE
 CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
@@ -39,12 +41,14 @@ say   = $(if $(V),,@printf '  %-5s %s\n' $(1) $@)
 # A folder is a layer (docs/ARCHITECTURE.md): its sources are what lies in it.
 objects  = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(addsuffix /*.c,$(1))))
 CORE     = $(call objects,core)
-PARTS    = $(call objects,config host view sim supervise)
+PARTS    = $(call objects,config host view sim supervise daemon)
 PROGRAM  = $(PARTS) $(call objects,cli)
 CORE_TESTS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/core/*_test.c))
 PART_TESTS   = $(patsubst %.c,$(BUILD)/%,$(filter-out tests/core/%,$(wildcard tests/*/*_test.c)))
 KERNEL_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/kernel/*.c))
-SYSTEM_TOOLS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/system/*.c))
+SYSTEM_TOOLS = $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard tests/system/*.c)))
+DIFFERENTIAL = $(BUILD)/tests/system/differential
+NEXT_BUILDS  = $(BUILD)/next-program/berth $(BUILD)/next-layout/berth
 FUZZERS      = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
 BENCHES      = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 
@@ -69,6 +73,33 @@ $(BUILD)/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
+# The eBPF program, and the header by which the loader carries it along. Always by clang; one for all builds' flags.
+BPF_CC  = clang -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -iquote . \
+	  -idirafter /usr/include/$(shell $(CC) -print-multiarch) -MMD -MP -c
+$(BUILD)/bpf/berth.o: bpf/berth.bpf.c
+	$(call say,BPF)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BPF_CC) -o $@ $<
+%/berth.skel.h: %/bpf/berth.o
+	$(call say,SKEL)
+	$(Q){ echo "/* NOLINTBEGIN: bpftool wrote this */" && $(BPFTOOL) gen skeleton $< name berth && \
+	    echo "/* NOLINTEND */" && echo "#define BERTH_BUILD \"$$(sha256sum <$< | cut -c 1-16)\""; } >$@
+$(BUILD)/daemon/hooks.o: $(BUILD)/berth.skel.h
+$(BUILD)/daemon/hooks.o: CPPFLAGS += -isystem $(BUILD)
+
+# Two later builds of berth, to upgrade to in the tests: one program more; and other maps as well.
+$(BUILD)/next-layout/bpf/berth.o: BPF_CC += -DNEXT_LAYOUT
+$(BUILD)/next-program/bpf/berth.o $(BUILD)/next-layout/bpf/berth.o: tests/system/next_build.bpf.c
+	$(call say,BPF)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BPF_CC) -o $@ $<
+$(BUILD)/next-%/hooks.o: daemon/hooks.c $(BUILD)/next-%/berth.skel.h
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) -isystem $(@D) $(CFLAGS) -c -o $@ $<
+$(NEXT_BUILDS): $(BUILD)/next-%/berth: $(BUILD)/next-%/hooks.o $(filter-out $(BUILD)/daemon/hooks.o,$(PROGRAM)) $(BUILD)/libberth.a
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 $(CORE_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libberth.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka
@@ -78,6 +109,10 @@ $(PART_TESTS): $(BUILD)/%: $(BUILD)/%.o $(PARTS) $(BUILD)/libberth.a
 $(KERNEL_TESTS) $(SYSTEM_TOOLS): $(BUILD)/%: $(BUILD)/%.o
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lmnl -lseccomp -lpthread
+$(DIFFERENTIAL): $(call objects,tests/differential)
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^
 $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libberth.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpthread
@@ -90,7 +125,7 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(wildcard core/*.[ch] config/*.[ch] sim/*
 	$(Q)clang $(filter-out -M%,$(CPPFLAGS)) -std=gnu11 -O1 -g $(WARN) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	    -o $@ $< $(wildcard core/*.c) $(FUZZED)
 
-tests: $(CORE_TESTS) $(PART_TESTS) $(KERNEL_TESTS) $(SYSTEM_TOOLS)
+tests: $(CORE_TESTS) $(PART_TESTS) $(KERNEL_TESTS) $(SYSTEM_TOOLS) $(DIFFERENTIAL) $(NEXT_BUILDS)
 fuzzers: $(FUZZERS)
 benches: $(BENCHES)
 
@@ -130,7 +165,8 @@ $(BUILD)/berth.h: tools/public_header.py $(wildcard core/*.h)
 	$(Q)tools/public_header.py core/berth.h >$@
 
 install: all $(BUILD)/berth.h
-	install -d $(addprefix $(TO)/,bin lib/pkgconfig include share/doc/berth share/man/man1 share/man/man3 share/man/man5)
+	install -d $(addprefix $(TO)/,bin lib/pkgconfig lib/systemd/system include share/doc/berth) \
+	    $(addprefix $(TO)/share/man/,man1 man3 man5)
 	install -m 755 $(BUILD)/berth $(TO)/bin/
 	install -m 644 $(BUILD)/libberth.a $(TO)/lib/
 	install -m 755 $(BUILD)/libberth.so $(TO)/lib/$(LIBRARY)
@@ -138,6 +174,7 @@ install: all $(BUILD)/berth.h
 	ln -sf libberth.so.$(SOMAJOR) $(TO)/lib/libberth.so
 	install -m 644 $(BUILD)/berth.h $(TO)/include/
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/libberth.pc.in >$(TO)/lib/pkgconfig/libberth.pc
+	sed -e 's|@PREFIX@|$(PREFIX)|' packaging/berth.service >$(TO)/lib/systemd/system/berth.service
 	install -m 644 man/berth.1 $(TO)/share/man/man1/
 	install -m 644 man/libberth.3 $(TO)/share/man/man3/
 	install -m 644 man/berth.conf.5 $(TO)/share/man/man5/
@@ -145,7 +182,7 @@ install: all $(BUILD)/berth.h
 	@$(if $(DESTDIR),,ldconfig 2>/dev/null || true)
 
 uninstall:
-	rm -f $(addprefix $(TO)/,bin/berth include/berth.h lib/pkgconfig/libberth.pc \
+	rm -f $(addprefix $(TO)/,bin/berth include/berth.h lib/pkgconfig/libberth.pc lib/systemd/system/berth.service \
 	    lib/libberth.a lib/libberth.so lib/libberth.so.$(SOMAJOR) lib/$(LIBRARY) \
 	    share/doc/berth/berth.conf share/man/man1/berth.1 share/man/man3/libberth.3 share/man/man5/berth.conf.5)
 	@$(if $(DESTDIR),,ldconfig 2>/dev/null || true)

@@ -26,7 +26,10 @@ struct command {
 };
 
 int command_config(int argc, char **argv);
+int command_daemon(int argc, char **argv);
 int command_demo(int argc, char **argv);
+int command_detach(int argc, char **argv);
+int command_doctor(int argc, char **argv);
 int command_explain(int argc, char **argv);
 int command_map(int argc, char **argv);
 int command_run(int argc, char **argv);

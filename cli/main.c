@@ -7,7 +7,11 @@
 static const struct command commands[] = {
 	{ "config", "[--json] FILE", "check the settings in FILE, or read them from a .reg file",
 	  command_config },
+	{ "daemon", "[OPTION...]", "smart ports for the whole machine, by eBPF", command_daemon },
 	{ "demo", "[--json]", "the ten steps on this kernel, without and with Berth", command_demo },
+	{ "detach", "[--pin=DIR] [--json]", "remove what the daemon has attached", command_detach },
+	{ "doctor", "[--mode=supervise|kernel] [--json]",
+	  "what this kernel offers, and which settings are traps", command_doctor },
 	{ "explain", "[OPTION...] ADDRESS:PORT", "what a connect() to it would get now, and why",
 	  command_explain },
 	{ "map", "[OPTION...] [ADDRESS:PORT]", "the 65,536 ports as a picture", command_map },

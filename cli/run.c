@@ -6,14 +6,22 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/command.h"
+#include "daemon/kernel_run.h"
+#include "host/exec.h"
+#include "host/steered.h"
+#include "supervise/notification.h"
 #include "supervise/supervise.h"
 
 static const char help[] =
 	"Usage: berth run [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
 	"Runs PROGRAM, and all it starts, with smart ports. The exit status is the program's own.\n\n"
-	"  --mode=auto|supervise  how calls are intercepted; auto takes the best there is (default)\n"
+	"  --mode=auto|supervise|kernel\n"
+	"                         how calls are intercepted: supervise by seccomp, for any user; kernel by\n"
+	"                         eBPF, for root; auto, the default: not at all where a berth daemon steers\n"
+	"                         PROGRAM, otherwise supervise\n"
 	"  --config=FILE          the settings, instead of those in /etc/berth/berth.conf\n"
 	"  --policy=berth|sp1|legacy\n"
 	"                         which port is given: Berth's rule (default), that of Windows Server\n"
@@ -36,13 +44,33 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
+enum mode {
+	AUTO,
+	SUPERVISE,
+	KERNEL,
+	MODES
+};
+
 /* What the command line says. */
 struct request {
+	enum mode mode;
 	const char *config_path; /* NULL: the default, if there is one */
 	bool has_policy;
 	enum berth_policy policy;
 	bool verbose;
 };
+
+static bool find_mode(const char *name, enum mode *ret_mode)
+{
+	static const char *const names[MODES] = { "auto", "supervise", "kernel" };
+
+	for (int mode = 0; mode < MODES; mode++)
+		if (strcmp(name, names[mode]) == 0) {
+			*ret_mode = (enum mode)mode;
+			return true;
+		}
+	return false;
+}
 
 /* -1 to go on, or the exit status. */
 static int take_option(int option, char **argv, struct request *request)
@@ -52,8 +80,8 @@ static int take_option(int option, char **argv, struct request *request)
 		request->config_path = optarg;
 		return -1;
 	case OPTION_MODE:
-		if (strcmp(optarg, "auto") != 0 && strcmp(optarg, "supervise") != 0)
-			return usage_error("run", "--mode=%s: a mode is auto or supervise", optarg);
+		if (!find_mode(optarg, &request->mode))
+			return usage_error("run", "--mode=%s: a mode is auto, supervise or kernel", optarg);
 		return -1;
 	case OPTION_POLICY:
 		request->has_policy = berth_policy_find(optarg, &request->policy);
@@ -81,9 +109,34 @@ static int read_config(const char *path, struct config *ret_config)
 	return config_failure("run", path ? path : CONFIG_DEFAULT_PATH, &fault);
 }
 
+static int run_as_it_is(char *const argv[])
+{
+	char text[256];
+	int status;
+
+	execvp(argv[0], argv);
+	status = exec_failure(argv[0], errno, text, sizeof(text));
+	fprintf(stderr, "berth run: %s\n", text);
+	return status;
+}
+
+/* Kernel mode for one program only makes others worse off, as their connections cannot have the ports that it holds; so
+ * that has to be asked for. (Under a supervisor of ours, whose doing looks the same, supervise_run() knows better.) */
+static int run_best(const struct supervise_options *options, char *const argv[])
+{
+	bool steered = options->config->policy == BERTH_POLICY_BERTH && !notification_supervised() &&
+		       steered_by_kernel();
+
+	if (options->verbose)
+		fprintf(stderr, "berth run: auto: %s\n",
+			steered ? "the kernel steers this program already (berth daemon): it runs as it is"
+				: "supervise");
+	return steered ? run_as_it_is(argv) : supervise_run(options, argv);
+}
+
 int command_run(int argc, char **argv)
 {
-	struct request request = { 0 };
+	struct request request = { .mode = AUTO };
 	struct config config;
 	struct supervise_options options = { .config = &config };
 	int option, status;
@@ -102,5 +155,11 @@ int command_run(int argc, char **argv)
 	if (request.has_policy)
 		config.policy = request.policy;
 	options.verbose = request.verbose;
-	return supervise_run(&options, argv + optind);
+	if (request.mode == KERNEL && config.policy != BERTH_POLICY_BERTH)
+		return usage_error("run", "--policy=%s: --mode=kernel has the policy berth only",
+				   berth_policy_name(config.policy));
+	if (request.mode == KERNEL)
+		return kernel_run(request.verbose, argv + optind);
+	return request.mode == AUTO ? run_best(&options, argv + optind)
+				    : supervise_run(&options, argv + optind);
 }

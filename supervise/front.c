@@ -17,22 +17,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host/exec.h"
 #include "supervise/family.h"
 #include "supervise/notification.h"
 #include "supervise/shared.h"
 
-enum {
-	CANNOT_EXECUTE = 126,
-	NOT_FOUND = 127
-};
-
 static int exec_failed(const char *program, int error)
 {
-	if (error == ENOENT || error == ENOTDIR)
-		fprintf(stderr, "berth run: %s: no such program\n", program);
-	else
-		fprintf(stderr, "berth run: %s: cannot be executed: %s\n", program, strerror(error));
-	return error == ENOENT || error == ENOTDIR ? NOT_FOUND : CANNOT_EXECUTE;
+	char text[256];
+	int status = exec_failure(program, error, text, sizeof(text));
+
+	fprintf(stderr, "berth run: %s\n", text);
+	return status;
 }
 
 /* Under a supervisor already, which steers this program as well. */

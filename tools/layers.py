@@ -24,7 +24,7 @@ MAY_INCLUDE = {
     "daemon": ["core", "config", "host", "wire", "view"],
     "cli": ["core", "wire", "config", "host", "view", "sim", "supervise", "daemon"],
     "bench": ["core", "wire", "config", "host", "view", "sim", "supervise", "daemon", "cli"],
-    "tests": ["core", "wire", "config", "host", "view", "sim", "supervise", "daemon", "cli"],
+    "tests": ["core", "wire", "config", "host", "view", "sim", "supervise", "daemon", "cli", "bpf"],
 }
 
 # System headers, where not every one is allowed.
@@ -145,6 +145,8 @@ PLANTED = [
     ("view/planted.c", '#include "supervise/planted.h"\n', 'view/ may not include "supervise/planted.h"'),
     ("cli/planted.c", '#include "bpf/planted.h"\n', 'cli/ may not include "bpf/planted.h"'),
     ("sim/planted.c", '#include "tests/planted.h"\n', 'sim/ may not include "tests/planted.h"'),
+    ("daemon/planted.c", '#include "supervise/planted.h"\n', 'daemon/ may not include "supervise/planted.h"'),
+    ("bpf/planted.bpf.c", '#include "host/planted.h"\n', 'bpf/ may not include "host/planted.h"'),
     ("wire/planted.h", "#include <stdint.h>\nstatic inline int planted(void) { return 1; }\n", "no functions"),
     ("wire/planted.h", "struct planted { char *name; };\n", "no pointers"),
 ]

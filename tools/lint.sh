@@ -8,8 +8,8 @@ cd "$(dirname "$0")/.." || exit 1
 JOBS=$(nproc)
 failed=0
 
-mapfile -t folders < <(ls -d core wire config host view sim supervise cli bench tests 2>/dev/null)
-mapfile -t sources < <(find "${folders[@]}" -name '*.c' | sort)
+mapfile -t folders < <(ls -d core wire config host view sim supervise daemon cli bench tests 2>/dev/null)
+mapfile -t sources < <(find "${folders[@]}" -name '*.c' ! -name '*.bpf.c' | sort)
 mapfile -t headers < <(find "${folders[@]}" -name '*.h' | sort)
 mapfile -t pages < <(ls man/*.[1-8])
 
@@ -34,11 +34,12 @@ tidy()
 		{ grep -v "warnings generated" build/tidy.$$; false; }' tidy
 }
 
-# It does not see the C library's headers. incompleteArrayFill: an IPv4 address fills a quarter of its array.
+# It does not see the C library's headers, nor libbpf's (*.bpf.c). incompleteArrayFill: an IPv4 address fills a quarter of its array.
 cppcheck_all()
 {
 	cppcheck --quiet -j "$JOBS" --std=c11 --language=c --enable=warning,performance,portability --inconclusive \
-		--suppress=incompleteArrayFill --error-exitcode=1 -I . -D_GNU_SOURCE -DBERTH_VERSION='""' "${folders[@]}"
+		--suppress=incompleteArrayFill --error-exitcode=1 -i tests/system/next_build.bpf.c -I . \
+		-D_GNU_SOURCE -DBERTH_VERSION='""' "${folders[@]}"
 }
 
 manual_pages()
@@ -52,8 +53,8 @@ scripts()
 	shellcheck -e SC2317 tools/*.sh .ci/run
 }
 
-make -s build/berth.h || exit 1 # tests/install includes it
-step "clang-format" clang-format-14 --dry-run -Werror "${sources[@]}" "${headers[@]}"
+make -s build/berth.h build/berth.skel.h || exit 1 # tests/install and daemon include them
+step "clang-format" clang-format-14 --dry-run -Werror "${sources[@]}" "${headers[@]}" bpf/*.c tests/system/*.bpf.c
 step "clang-tidy, ${#sources[@]} files" tidy
 step "cppcheck" cppcheck_all
 step "mandoc, ${#pages[@]} pages" manual_pages

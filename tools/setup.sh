@@ -20,6 +20,16 @@ clang_runtime()
 	esac
 }
 
+# Debian has bpftool as a package of its own, Ubuntu with the kernel's tools.
+bpftool_package()
+{
+	# shellcheck source=/dev/null
+	case $(. /etc/os-release && echo "$ID") in
+	ubuntu) echo linux-tools-generic ;;
+	*) echo bpftool ;;
+	esac
+}
+
 packages()
 {
 	cat <<END
@@ -28,6 +38,9 @@ build libc6-dev          the C library's headers
 build libseccomp-dev     berth run: the filter, and the notifications of bind and connect
 build libmnl-dev         berth run: the dump of the kernel's sockets (sock_diag)
 build libinih-dev        berth.conf: the format of systemd's units, in one small library
+build clang              the eBPF program
+build libbpf-dev         berth run --mode=kernel: loads it
+build $(bpftool_package) berth run --mode=kernel: the header by which the loader carries it
 build libjansson-dev     what --json prints
 build libpng-dev         berth map --png
 build libncurses-dev     berth top
@@ -42,6 +55,7 @@ check tmux               a terminal for berth top: of a size, resized, looked at
 check iproute2           ip and ss: namespaces for the tests, and what they see
 check util-linux         unshare, prlimit, setpriv, script: private namespaces and terminals
 check procps             ps, pgrep: what is left behind
+check systemd            systemd-analyze: the service's unit
 check strace             a program that is traced and supervised at once
 check curl               a client that binds its own address (--interface)
 check wrk                many connections from an event loop

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BERTH = Path(os.environ.get("BERTH", ROOT / "build/berth")).resolve()
 TOOLS = BERTH.parent / "tests/system"
 SUPERVISE = [str(BERTH), "run", "--mode=supervise", "--"]
+KERNEL = [str(BERTH), "run", "--mode=kernel", "--"]
 SINK_PORT = 7001
 TEST_SECONDS = int(os.environ.get("BERTH_TEST_SECONDS", "120"))
 
@@ -86,12 +87,15 @@ def part_of_berth(front, name):
 
 
 class Namespace:
-    """A network namespace that lives as long as a process in it, with lo up."""
+    """A network namespace that lives as long as a process in it, with lo up.
+
+    tcp_rfc1337: otherwise an ACK that comes late draws an RST, which ends a TIME_WAIT that a test counts on.
+    """
 
     def __init__(self):
         user = [] if os.geteuid() == 0 else ["-Ur"]
         self.holder = subprocess.Popen(
-            ["unshare", "-n", *user, "sh", "-c", "ip link set lo up && echo up && exec cat"],
+            ["unshare", "-n", *user, "sh", "-c", "ip link set lo up && echo 1 >/proc/sys/net/ipv4/tcp_rfc1337 && echo up && exec cat"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -208,21 +212,87 @@ def bounded():
     signal.alarm(0)
 
 
+def own_cgroup():
+    """The cgroup v2 of this process, or None where there is no cgroup v2."""
+    mounts = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
+    root = next((Path(words[1]) for words in mounts if words[2] == "cgroup2"), None)
+    own = next((line[4:] for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::")), "")
+    return root / own if root else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def session_cgroup():
+    """A cgroup for these tests, below which kernel mode makes its own: others on the machine make theirs elsewhere."""
+    before = own_cgroup()
+    if os.geteuid() != 0 or not before:
+        yield None
+        return
+    made = before / f"berth-tests-{os.getpid()}"
+    made.mkdir()
+    (made / "cgroup.procs").write_text(str(os.getpid()))
+    yield made
+    (before / "cgroup.procs").write_text(str(os.getpid()))
+    made.rmdir()
+
+
+@pytest.fixture(scope="session")
+def kernel_mode(session_cgroup, tmp_path_factory):
+    """A command prefix: a script that enters the cgroup of a `berth run --mode=kernel` and becomes the program. The eBPF
+    program takes seconds to load; so it is loaded once, and steers every test's own network namespace."""
+    assert session_cgroup, "kernel mode needs root and cgroup v2"
+    around = session_cgroup / "steered"
+    around.mkdir()
+    script = tmp_path_factory.mktemp("kernel-mode") / "steered"
+    enter = '#!/bin/sh\necho $$ >{}/cgroup.procs && exec "$@"\n'
+    script.write_text(enter.format(around))
+    script.chmod(0o755)
+    holder = subprocess.Popen(
+        [script, *KERNEL, "sh", "-c", "echo up; exec cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout.readline() == "up\n"
+    script.write_text(enter.format(*around.glob("*/")))
+    yield [str(script)]
+    holder.communicate(timeout=10)
+    wait_for(lambda: "populated 0" in (around / "cgroup.events").read_text(), "the keeper to end")
+    assert not list(around.glob("*/")), "the keeper has left its cgroup behind"
+    around.rmdir()
+
+
 @pytest.fixture
-def net():
+def cgroups(session_cgroup):
+    """Tells which cgroups a test's `berth run --mode=kernel` have made and not removed yet."""
+    return lambda: list(session_cgroup.glob("berth-*/")) if session_cgroup else []
+
+
+@pytest.fixture
+def net(cgroups):
     namespace = Namespace()
     yield namespace
     left = namespace.close()
     assert not left, f"left behind in the namespace: {left}"
+    abandoned = cgroups()
+    for cgroup in abandoned:
+        cgroup.rmdir()
+    assert not abandoned, f"left behind of kernel mode: {abandoned}"
+
+
+def mode(request):
+    return request.getfixturevalue("kernel_mode") if request.param == "kernel-mode" else list(SUPERVISE)
+
+
+@pytest.fixture(params=["supervise", "kernel-mode"])
+def berth(request):
+    """The command prefix of either mode."""
+    return mode(request)
 
 
 @pytest.fixture
-def berth():
-    """The command prefix under test."""
+def supervise():
+    """The command prefix, for what only supervise mode is about: its processes, the older kernels that it runs on."""
     return list(SUPERVISE)
 
 
-@pytest.fixture(params=["stock", "berth"])
+@pytest.fixture(params=["stock", "supervise", "kernel-mode"])
 def prefix(request):
-    """Both ways, for what must be the same with and without Berth."""
-    return [] if request.param == "stock" else list(SUPERVISE)
+    """Without Berth and with it, for what must be the same."""
+    return [] if request.param == "stock" else mode(request)

@@ -27,17 +27,17 @@ def world(net):
 
 
 @pytest.mark.parametrize("kernel", OLDER)
-def test_all_tuples(world, berth, kernel):
+def test_all_tuples(world, supervise, kernel):
     """All but a few of 4000 tuples are had on any kernel."""
-    result = world.json([*older(kernel), *berth, tool("capacity"), "--count=4000"])
+    result = world.json([*older(kernel), *supervise, tool("capacity"), "--count=4000"])
     assert result["connected"] >= 3990, result
 
 
-def test_two_runs_without_port_ranges(world, berth):
+def test_two_runs_without_port_ranges(world, supervise):
     """A port that another run of Berth has just left in TIME_WAIT is not taken for a fresh one: with timestamps off its
     4-tuple cannot be had, and an explicit bind cannot be taken back."""
     world.sysctl("ipv4.tcp_timestamps", "0")
-    command = [*older("before 6.3"), *berth, tool("capacity"), "--count=400"]
+    command = [*older("before 6.3"), *supervise, tool("capacity"), "--count=400"]
     runs = [world.popen(command, stdout=subprocess.PIPE) for _ in range(2)]
     results = [json.loads(run.communicate(timeout=60)[0]) for run in runs]
     assert [result["connected"] for result in results] == [400, 400]
@@ -72,11 +72,11 @@ print(json.dumps(made))
 """
 
 
-def test_learned_ports_are_shared_afterwards(world, berth):
+def test_learned_ports_are_shared_afterwards(world, supervise):
     """A program that asks for its port before it connects leaves a TIME_WAIT that others can share: it does not use
     the range up for those that do not ask."""
     world.sysctl("ipv4.tcp_timestamps", "0")
-    learned, others = world.json([*berth, "/usr/bin/python3", "-c", LEARN_THE_PORT.format(count=1500)])
+    learned, others = world.json([*supervise, "/usr/bin/python3", "-c", LEARN_THE_PORT.format(count=1500)])
     assert learned >= 1000 and others >= 1490
 
 

@@ -292,6 +292,7 @@ ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
 
 
+@pytest.mark.parametrize("prefix", ["stock", "supervise"], indirect=True)
 def test_process_that_hides(world, prefix):
     """PR_SET_DUMPABLE 0 keeps a supervisor that is not root from the program's sockets; its calls succeed all the same."""
     got = script(
@@ -308,8 +309,8 @@ tell([port(first) > 0, port(second) > 0, told > 0, port(fourth) == told])
 
 
 @pytest.mark.xfail(strict=True, reason="a socket that was bound before its program hid itself has no port until it connects")
-def test_name_after_hiding(world, berth):
-    assert script(world, [*NOBODY, *berth], HIDE + "tell(port(third))") > 0
+def test_name_after_hiding(world, supervise):
+    assert script(world, [*NOBODY, *supervise], HIDE + "tell(port(third))") > 0
 
 
 # --- the administrator's ----------------------------------------------------------------------------------------------
@@ -318,25 +319,31 @@ FILL = """
 kept, failures = [], 0
 for i in range({count}):
     try:
-        c = made(); c.bind(("127.0.0.1", 0)); c.connect(to(i)); kept.append(c)
+        c = made({options}); c.bind(("127.0.0.1", 0)); c.connect(to(i)); kept.append(c)
     except OSError: failures += 1
 tell([sorted(set(map(port, kept))), failures])
 """
+# Kernel mode chooses a port in bind(), where it does not know the destination yet, unless the program puts it off.
+both_modes = pytest.mark.parametrize(
+    "berth, options", [("supervise", ""), ("kernel-mode", "(0, NO_PORT, 1)")], indirect=["berth"], ids=["supervise", "kernel-mode"]
+)
 
 
-def test_reserved_ports(world, berth):
+@both_modes
+def test_reserved_ports(world, berth, options):
     """Ports that the administrator reserves are never handed out, and all others are."""
     world.sysctl("ipv4.ip_local_reserved_ports", "40010-40019,40100")
-    ports, failures = script(world, berth, FILL.format(count=189 * 4))
+    ports, failures = script(world, berth, FILL.format(count=189 * 4, options=options))
     reserved = {*range(40010, 40020), 40100}
     assert not reserved & set(ports)
     assert len(ports) == 189 and failures <= 4
 
 
-def test_range_changes_while_running(world, berth):
+@both_modes
+def test_range_changes_while_running(world, berth, options):
     """The second half of the connections, made after the change, come from the new range; so do reserved ports."""
     learn = "kept.clear()\nfor i in range(90):\n    c = made(); c.bind(('127.0.0.1', 0)); kept.append(c)\ntell(list(map(port, kept)))\n"
-    text = FILL.format(count=300) + "input()\nkept.clear()\ntime.sleep(1.1)\n" + FILL.format(count=300) + learn
+    text = FILL.format(count=300, options=options) + "input()\nkept.clear()\ntime.sleep(1.1)\n" + FILL.format(count=300, options=options) + learn
     command = [*berth, "/usr/bin/python3", "-c", PREAMBLE + text]
     process = world.popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     ports, failures = json.loads(process.stdout.readline())
@@ -349,7 +356,8 @@ def test_range_changes_while_running(world, berth):
     assert failures == 0 and set(ports) <= wanted and set(learned) <= wanted
 
 
-def test_port_held_by_somebody_else(world, berth):
+@both_modes
+def test_port_held_by_somebody_else(world, berth, options):
     """A port that a program outside Berth holds with an explicit bind is not handed out, and breaks nothing."""
     holder = world.popen(
         [
@@ -363,7 +371,7 @@ def test_port_held_by_somebody_else(world, berth):
         stdout=subprocess.PIPE,
     )
     assert holder.stdout.readline() == "held\n"
-    ports, failures = script(world, berth, FILL.format(count=600))
+    ports, failures = script(world, berth, FILL.format(count=600, options=options))
     assert ports[0] >= 40050 and failures <= 6 and len(ports) == 150
 
 
@@ -377,10 +385,10 @@ def test_deny_denies(world):
 
 
 @pytest.mark.parametrize("extra", [[], ["--keep"], ["--keep", "--nonblocking"], ["--keep", "--ipv6"]], ids=" ".join)
-def test_kernel_before_6_3(world, berth, extra):
+def test_kernel_before_6_3(world, supervise, extra):
     """Without IP_LOCAL_PORT_RANGE Berth binds explicitly: all but a few of the tuples are still had."""
     poorer = [tool("deny"), "port-range", "ENOPROTOOPT"]
-    result = world.json([*poorer, *berth, tool("capacity"), "--count=800", *extra])
+    result = world.json([*poorer, *supervise, tool("capacity"), "--count=800", *extra])
     assert result["connected"] >= 790, result
 
 
@@ -388,16 +396,16 @@ def test_kernel_before_6_3(world, berth, extra):
     "what, error",
     [("listener", "EINVAL"), ("listener", "EPERM"), ("seccomp", "ENOSYS"), ("seccomp", "EPERM"), ("pidfd-getfd", "EPERM")],
 )
-def test_says_what_is_missing(world, berth, what, error):
+def test_says_what_is_missing(world, supervise, what, error):
     """One line on stderr, exit status 1, and the program is not started by halves."""
-    done = world.run([tool("deny"), what, error, *berth, "echo", "ran"])
+    done = world.run([tool("deny"), what, error, *supervise, "echo", "ran"])
     assert done.returncode == 1 and done.stdout == "", done
     assert len(done.stderr.splitlines()) == 1 and done.stderr.startswith("berth run: "), done.stderr
 
 
-def test_without_sock_diag(world, berth):
+def test_without_sock_diag(world, supervise):
     """Without sock_diag the kernel's refusals still steer: nothing fails that stock Linux would not."""
-    result = world.json([tool("deny"), "sock-diag", "EPROTONOSUPPORT", *berth, tool("capacity"), "--count=150"])
+    result = world.json([tool("deny"), "sock-diag", "EPROTONOSUPPORT", *supervise, tool("capacity"), "--count=150"])
     assert result["connected"] == 150
 
 

@@ -39,11 +39,11 @@ def test_load_on_its_own(net, prefix):
 
 
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGSEGV", "SIGABRT"])
-def test_supervisor_dies_under_load(net, berth, how):
+def test_supervisor_dies_under_load(net, supervise, how):
     """kill -9 many times, a crash a few times, each time at another moment."""
     net.sink()
     for i in range(KILLS if how == "SIGKILL" else max(KILLS // 20, 1)):
-        process = start_load(net, berth)
+        process = start_load(net, supervise)
         supervisor = part_of_berth(process.pid, "berth-super")
         time.sleep(i % 10 * 0.0037)
         os.kill(supervisor, getattr(signal, how))
@@ -51,10 +51,10 @@ def test_supervisor_dies_under_load(net, berth, how):
         assert finish_load(net, process) > 200
 
 
-def test_supervisor_and_guardian_die(net, berth):
+def test_supervisor_and_guardian_die(net, supervise):
     """Both at once is beyond what anyone promises for the calls, but nothing may hang or stay behind."""
     net.sink()
-    process = start_load(net, berth)
+    process = start_load(net, supervise)
     parts = [part_of_berth(process.pid, name) for name in ("berth-guard", "berth-super")]
     for pid in parts:
         try:
@@ -68,10 +68,10 @@ def test_supervisor_and_guardian_die(net, berth):
     wait_for(lambda: not net.berth_processes(), "Berth to go")
 
 
-def test_guardian_dies_under_load(net, berth):
+def test_guardian_dies_under_load(net, supervise):
     """Whatever follows from it, the load must not hang, and no call may fail while the program lives."""
     net.sink()
-    process = start_load(net, berth)
+    process = start_load(net, supervise)
     os.kill(part_of_berth(process.pid, "berth-guard"), signal.SIGKILL)
     time.sleep(0.1)
     out, _ = process.communicate("stop\n", timeout=20)
@@ -79,21 +79,21 @@ def test_guardian_dies_under_load(net, berth):
     wait_for(lambda: not net.berth_processes(), "Berth to go")
 
 
-def test_killing_the_front_kills_the_program(net, berth):
+def test_killing_the_front_kills_the_program(net, supervise):
     net.sink()
-    process = start_load(net, berth)
+    process = start_load(net, supervise)
     process.kill()
     process.wait(5)
     wait_for(lambda: set(net.processes().values()) <= {"sink"}, f"all to go: {net.processes()}")
 
 
-def test_pending_connect_survives(net, berth):
+def test_pending_connect_survives(net, supervise):
     """A blocking connect() that waits for a full listener returns 0 although the supervisor died meanwhile."""
     server = net.popen(
         ["/usr/bin/python3", "-c", FULL_LISTENER], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert server.stdout.readline() == "full\n"
-    process = net.popen([*berth, "/usr/bin/python3", "-c", ONE_CONNECT], stdout=subprocess.PIPE)
+    process = net.popen([*supervise, "/usr/bin/python3", "-c", ONE_CONNECT], stdout=subprocess.PIPE)
     assert process.stdout.readline() == "connecting\n"
     time.sleep(0.3)
     os.kill(part_of_berth(process.pid, "berth-super"), signal.SIGKILL)

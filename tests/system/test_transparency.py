@@ -8,9 +8,20 @@ import subprocess
 import time
 
 import pytest
-from conftest import BERTH, part_of_berth, status_fields, tool, wait_for
+from conftest import BERTH, SUPERVISE, part_of_berth, status_fields, tool, wait_for
 
 SMALL_RANGE = "40000 40199"
+
+
+# Nothing stands between the shell and a program in kernel mode (test_kernel_mode.py).
+@pytest.fixture(params=["stock", "supervise"])
+def prefix(request):
+    return [] if request.param == "stock" else list(SUPERVISE)
+
+
+@pytest.fixture
+def berth(supervise):
+    return supervise
 
 
 def in_bash(net, script, prefix, **kwargs):

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * Who is on a port: a look into the kernel's own bind table.
+ *
+ * Every socket with a local port, and what is left of it in TIME_WAIT, is an owner of the port's bucket (struct
+ * inet_bind_bucket), from its bind until it is gone. So the owners tell at once all that a bind and a connection from the
+ * port depend on, whatever the source address will be; a look-up of connections (bpf_skc_lookup_tcp) needs the source
+ * address, which is not chosen yet when a program calls connect(), and does not see who has bound the port only.
+ *
+ * The table is read without its locks. What changes under the reader's eyes can lead it into another list; each owner says
+ * which port it is on, and heads are read again at the end: whatever does not fit makes the look doubtful, and a doubtful
+ * port is not given. What a look says is true at its instant: whoever uses it has claimed the port (claim.h), and the
+ * kernel has the last word, under its locks, in bind() and connect().
+ */
+#ifndef BERTH_BPF_BIND_TABLE_H
+#define BERTH_BPF_BIND_TABLE_H
+
+#include <stdbool.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/kernel_types.h"
+#include "wire/kernel_mode.h"
+
+#define CHAIN_MAX  16	/* buckets of other ports in the same slot */
+#define OWNERS_MAX 1024 /* of one port, and its local addresses */
+
+/* What is asked. The kernel's addresses are plain numbers here, which look_at() makes pointers of. */
+struct question {
+	__u64 net, table; /* struct net *, struct inet_bind_hashbucket * */
+	__u32 table_size, hash_mix;
+	struct wire_destination to; /* no address and no port for bind() */
+	__u32 source_be
+		[4]; /* the address that the socket is bound to; or from where the connection may come */
+	__u32 now_s; /* as tw_ts_recent_stamp counts */
+	bool ipv4;
+	bool bound;	   /* the socket has an address, or is about to get it */
+	bool source_known; /* if it has none */
+	bool at_once;	   /* a TIME_WAIT may be taken over however young */
+};
+
+/* What was found on one port. Owners on other addresses than the one that the socket is bound to do not count. */
+#define DOUBTFUL	0x01u /* the table changed meanwhile, or the owners are too many */
+#define IDLE		0x02u /* some owner is bound and not connected */
+#define KEPT		0x04u /* some owner does not share, or listens */
+#define NOT_WAITING	0x08u /* some owner is not in TIME_WAIT */
+#define TO_IT		0x10u /* some owner is connected to the destination */
+#define TO_IT_WAITING	0x20u /* the same in TIME_WAIT, and may be taken over */
+#define TO_IT_ELSEWHERE 0x40u /* connected to the destination, perhaps from another address */
+
+struct look {
+	/* When the first and the last of those in TIME_WAIT leaves it, in jiffies; 0: none is. If a destination is asked for,
+	 * the last one counts the connection with it only. */
+	__u64 first_leaves, last_leaves;
+	__u32 found;	  /* the bits above */
+	__u32 owners;	  /* 0: nobody is on the port */
+	__u32 visited;	  /* those on other addresses, too */
+	__u32 port;	  /* which is asked for */
+	bool may_share;	  /* the kernel has noted that all who bound the port share it */
+	bool kernel_only; /* the kernel has chosen the port for all who are on it, and may once more */
+};
+
+struct walk {
+	const struct question *question;
+	struct look *look;
+	struct inet_bind_bucket *bucket;
+	struct hlist_node *list, *node; /* the next ones */
+};
+
+static __always_inline bool has(const struct look *look, __u32 any_of)
+{
+	return (look->found & any_of) != 0;
+}
+
+static long visit_bucket(unsigned index, struct walk *walk)
+{
+	struct inet_bind_bucket *bucket;
+
+	if (!walk->node)
+		return 1;
+	bucket = read_around(inet_bind_bucket, node, walk->node);
+	if (bucket->port == walk->look->port && (__u64)bucket->ib_net.net == walk->question->net &&
+	    bucket->l3mdev == 0) {
+		walk->bucket = bucket;
+		return 1;
+	}
+	walk->node = bucket->node.next;
+	return 0;
+}
+
+/* Fills in `bucket`, if there is one. */
+static __always_inline void find_bucket(struct walk *walk)
+{
+	const struct question *question = walk->question;
+	__u64 slot = (walk->look->port + question->hash_mix) & (question->table_size - 1);
+
+	walk->node = read_as(inet_bind_hashbucket,
+			     question->table + slot * bpf_core_type_size(struct inet_bind_hashbucket))
+			     ->chain.first;
+	bpf_loop(CHAIN_MAX, visit_bucket, walk, 0);
+	if (walk->node && !walk->bucket)
+		walk->look->found |= DOUBTFUL;
+}
+
+static __always_inline bool is_same(const struct in6_addr *address, const __u32 *other_be)
+{
+	return ((address->s6_addr32[0] ^ other_be[0]) | (address->s6_addr32[1] ^ other_be[1]) |
+		(address->s6_addr32[2] ^ other_be[2]) | (address->s6_addr32[3] ^ other_be[3])) == 0;
+}
+
+static __always_inline bool is_to(const struct question *question, const struct sock_common *owner)
+{
+	if (owner->skc_dport != (__u16)question->to.port_be)
+		return false;
+	if (question->ipv4)
+		return owner->skc_daddr == question->to.address_be[3];
+	return owner->skc_family == AF_INET6 && is_same(&owner->skc_v6_daddr, question->to.address_be);
+}
+
+static __always_inline bool is_from(const struct question *question, const struct sock_common *owner)
+{
+	if (question->ipv4)
+		return owner->skc_rcv_saddr == question->source_be[3];
+	return owner->skc_family == AF_INET6 && is_same(&owner->skc_v6_rcv_saddr, question->source_be);
+}
+
+/* On another address, where it is in nobody's way. */
+static __always_inline bool is_beside(const struct question *question, const struct sock_common *owner)
+{
+	const struct in6_addr *at = &owner->skc_v6_rcv_saddr;
+
+	if (!question->bound || is_from(question, owner))
+		return false;
+	if (owner->skc_family == AF_INET6)
+		return (at->s6_addr32[0] | at->s6_addr32[1] | at->s6_addr32[2] | at->s6_addr32[3]) != 0;
+	return owner->skc_rcv_saddr != 0;
+}
+
+static __always_inline bool is_from_elsewhere(const struct question *question,
+					      const struct sock_common *owner)
+{
+	return !question->bound && !(question->source_known && is_from(question, owner));
+}
+
+/* A socket with an explicit port takes a TIME_WAIT with timestamps over (RFC 6191; tcp_twsk_unique()), at once. Where the
+ * kernel chooses the port it leaves it a second, and so do we. */
+static __always_inline bool may_be_taken_over(const struct question *question, struct sock_common *owner)
+{
+	__u32 stamp = read_as(tcp_timewait_sock, owner)->tw_ts_recent_stamp;
+
+	return stamp != 0 && (question->at_once || (__s32)(question->now_s - stamp) > 0);
+}
+
+static __always_inline unsigned judge_waiting(const struct walk *walk, struct sock_common *owner)
+{
+	__u64 leaves = read_as(inet_timewait_sock, owner)->tw_timer.expires;
+	struct look *look = walk->look;
+
+	if (look->first_leaves == 0 || (__s64)(leaves - look->first_leaves) < 0)
+		look->first_leaves = leaves;
+	if ((walk->question->to.port_be == 0 || is_to(walk->question, owner)) &&
+	    (look->last_leaves == 0 || (__s64)(leaves - look->last_leaves) > 0))
+		look->last_leaves = leaves;
+	return may_be_taken_over(walk->question, owner) ? TO_IT_WAITING : TO_IT;
+}
+
+static __always_inline unsigned judge(const struct walk *walk, struct sock_common *owner)
+{
+	unsigned char state = owner->skc_state;
+	unsigned found = 0, to_it = TO_IT;
+
+	if (state == STATE_LISTEN || BPF_CORE_READ_BITFIELD(owner, skc_reuse) == 0)
+		found |= KEPT;
+	if (state == STATE_CLOSE)
+		return found | NOT_WAITING | IDLE;
+	if (state == STATE_TIME_WAIT)
+		to_it = judge_waiting(walk, owner);
+	else
+		found |= NOT_WAITING;
+	if (!is_to(walk->question, owner))
+		return found;
+	return found | (is_from_elsewhere(walk->question, owner) ? TO_IT_ELSEWHERE : to_it);
+}
+
+/* One step: the next owner, or the next list of owners. */
+static long visit(unsigned index, struct walk *walk)
+{
+	struct inet_bind2_bucket *list;
+	struct sock_common *owner;
+
+	if (walk->node) {
+		owner = read_around(sock_common, skc_bind_node, walk->node);
+		walk->node = owner->skc_bind_node.next;
+		walk->look->visited++;
+		if (owner->skc_num != walk->look->port)
+			walk->look->found |= DOUBTFUL;
+		if (is_beside(walk->question, owner))
+			return 0;
+		walk->look->owners++;
+		walk->look->found |= judge(walk, owner);
+		return 0;
+	}
+	if (!walk->list)
+		return 1;
+	list = read_around(inet_bind2_bucket, bhash_node, walk->list);
+	walk->node = list->owners.first;
+	walk->list = list->bhash_node.next;
+	return 0;
+}
+
+/* A function by itself, as the compiler would otherwise join two addresses to one number. */
+static __noinline bool has_ended(const struct walk *walk)
+{
+	if (walk->node)
+		return false;
+	barrier();
+	return !walk->list;
+}
+
+static __always_inline void walk_owners(struct walk *walk)
+{
+	struct inet_bind_bucket *bucket = walk->bucket;
+	struct hlist_node *first = bucket->bhash2.first;
+
+	walk->look->may_share = bucket->fastreuse > 0;
+	walk->look->kernel_only = bucket->fastreuse < 0 && bucket->fastreuseport < 0;
+	walk->node = NULL;
+	walk->list = first;
+	bpf_loop(OWNERS_MAX, visit, walk, 0);
+	if (has_ended(walk) && walk->look->visited != 0 && bucket->bhash2.first == first)
+		return;
+	walk->look->found |= DOUBTFUL;
+}
+
+/* Fills in all but `port`. */
+__noinline int look_at(const struct question *question, struct look *look)
+{
+	struct walk walk = { .question = question, .look = look };
+
+	if (!question || !look)
+		return 0;
+	look->first_leaves = look->last_leaves = look->found = 0;
+	look->owners = look->visited = 0;
+	look->may_share = look->kernel_only = false;
+	find_bucket(&walk);
+	if (walk.bucket)
+		walk_owners(&walk);
+	return 0;
+}
+
+/* Is there no bucket for the port? Costs less than a look. */
+__noinline int is_unused(const struct question *question, unsigned port)
+{
+	struct look look = { .port = port };
+	struct walk walk = { .question = question, .look = &look };
+
+	if (!question)
+		return 0;
+	find_bucket(&walk);
+	return !walk.bucket && !has(&look, DOUBTFUL);
+}
+
+/* Would the kernel grant a bind with SO_REUSEADDR? */
+static __always_inline bool may_bind(const struct look *look)
+{
+	return look->may_share || !has(look, KEPT);
+}
+
+#endif

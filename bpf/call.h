@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * One bind() or connect() on its way through the program, and the claims that keep calls out of each other's way.
+ *
+ * A claim is one call's alone to look at a port and to give it. It begins before the look and ends when the kernel's table shows
+ * what came of it: for connect() when the socket enters SYN_SENT, for bind() when it is bound; or when it was not
+ * given; or after CLAIM_NS, if the call failed in between or was kept from the processor.
+ */
+#ifndef BERTH_BPF_CALL_H
+#define BERTH_BPF_CALL_H
+
+#include "bpf/bind_table.h"
+#include "bpf/port_namespace.h"
+
+#define CLAIMS	 65536
+#define CLAIM_NS 50000000ull
+
+/* Without pointers into maps, so that functions which the verifier looks at once can have it. */
+struct call {
+	struct question question;
+	__u64 now_ns;
+	bool ipv6_socket; /* which may connect to a mapped address */
+	bool was_given;	  /* the port that is tried: once before, to a connect() */
+	__u8 done;	  /* a port was given */
+	__u8 refused;	  /* some bind was */
+	__u32 way;	  /* enum wire_way */
+};
+
+__u64 ways[WIRE_WAYS];
+static __u64 claimed_until_ns[CLAIMS]; /* found by a hash: to share one only means to try another port */
+
+static __always_inline void count(unsigned way)
+{
+	FORGET(way);
+	if (way < WIRE_WAYS)
+		__sync_fetch_and_add(&ways[way], 1);
+}
+
+static __always_inline __u64 *claim_of(__u64 netns, unsigned port)
+{
+	return &claimed_until_ns[(port + (__u32)netns * 40503u) % CLAIMS];
+}
+
+/* True for one of several calls that claim a port at once. */
+static __always_inline bool claim(const struct call *call, unsigned port)
+{
+	__u64 *until = claim_of(call->question.to.netns, port), before = *until;
+
+	return (__s64)(before - call->now_ns) <= 0 &&
+	       __sync_val_compare_and_swap(until, before, call->now_ns + CLAIM_NS) == before;
+}
+
+static __always_inline void unclaim(__u64 netns, unsigned port)
+{
+	*claim_of(netns, port) = 0;
+}
+
+static __always_inline void share(struct bpf_sock_addr *ctx)
+{
+	int on = 1;
+
+	bpf_setsockopt(ctx, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+}
+
+/* Always 0, which the verifier does not know. What begins with it is any number to it, and it goes round a loop once
+ * instead of once for every number that it could reach. */
+static volatile __u64 nothing;
+/* To compare a number without the verifier's drawing conclusions for what it was loaded from. */
+#define APART(number) ((number) + nothing)
+
+static __always_inline void look_for(const struct call *call, unsigned port, struct look *look)
+{
+	look->port = port;
+	look_at(&call->question, look);
+	count(WIRE_LOOK);
+}
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * What is remembered of one network namespace.
+ *
+ * `allowed` is ip_local_port_range, ip_local_reserved_ports and the settings' withheld ports, read anew in the kernel's own
+ * memory by the first call after READ_EVERY_NS: whoever changes a sysctl tells nobody, and need not.
+ *
+ * `used` has a mark for each port that was given or found in use. Fresh ports are among the others. A mark goes when a socket on
+ * the port ends, which makes it worth a look. The end of a TIME_WAIT is not reported, nor that of a socket which was bound only:
+ * a hand goes round the marked ports, the oftener the more there are, and takes the marks of those that nobody is on.
+ *
+ * `released` counts what may have freed ports that no destination's record knows of.
+ */
+#ifndef BERTH_BPF_PORT_NAMESPACE_H
+#define BERTH_BPF_PORT_NAMESPACE_H
+
+#include "bpf/bind_table.h"
+#include "bpf/marks.h"
+
+#define NAMESPACES    64
+#define READ_EVERY_NS 250000000ull
+#define HAND_STEPS    4
+
+struct port_namespace {
+	struct marks allowed, used;
+	__u64 given[PORT_WORDS]; /* a bit for each port that was given to a connect() */
+	__u64 read_ns;
+	__u32 range;  /* as the kernel has it */
+	__u32 change; /* of the settings, when read */
+	__u32 shape;  /* 0: nothing was read yet; another number whenever `allowed` is another */
+	__u32 hand;
+	__u32 released;
+	__u32 bind_released; /* when a search for bind() found no fresh port for bind_source_be */
+	__u64 bind_until_ns; /* until when that stands */
+	__u32 bind_source_be[4];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, NAMESPACES);
+	__type(key, __u64); /* net_cookie, which is never used again */
+	__type(value, struct port_namespace);
+} namespaces SEC(".maps");
+
+struct wire_settings settings;
+
+static const struct port_namespace new_namespace;
+
+static __always_inline unsigned first_port(const struct port_namespace *namespace)
+{
+	unsigned first = namespace->range & 0xffff;
+
+	return first > 0 ? first : 1;
+}
+
+static __always_inline unsigned last_port(const struct port_namespace *namespace)
+{
+	return namespace->range >> 16;
+}
+
+static __always_inline unsigned pick_of(const struct port_namespace *namespace, const struct marks *marks)
+{
+	return pick(marks, first_port(namespace), last_port(namespace));
+}
+
+/* ---- reading ---- */
+
+struct reading {
+	struct port_namespace *namespace;
+	__u64 reserved;
+	unsigned first, last;
+	bool changed;
+};
+
+/* The ports of this word that lie outside [first, last]. */
+static __always_inline __u64 outside(unsigned word, unsigned first, unsigned last)
+{
+	__u64 inside = ~0ull;
+
+	if (last < word * 64 || first > word * 64 + 63)
+		return ~0ull;
+	if (first > word * 64)
+		inside <<= first % 64;
+	if (last < word * 64 + 63)
+		inside &= ~0ull >> (63 - last % 64);
+	return ~inside;
+}
+
+static long read_line(unsigned line, struct reading *reading)
+{
+	struct marks *allowed = &reading->namespace->allowed;
+	__u64 reserved[LINE_WORDS];
+	unsigned unmarked = 0;
+
+	if (line >= LINES ||
+	    bpf_probe_read_kernel(reserved, sizeof(reserved),
+				  (const void *)(reading->reserved + line * sizeof(reserved))) != 0)
+		return 1;
+	for (unsigned i = 0; i < LINE_WORDS; i++) {
+		unsigned word = line * LINE_WORDS + i;
+		__u64 marked;
+
+		if (word >= PORT_WORDS)
+			return 1;
+		marked = outside(word, reading->first, reading->last) | reserved[i] | settings.withheld[word];
+		unmarked += berth_word_count(~marked);
+		if (allowed->word[word] == marked)
+			continue;
+		allowed->word[word] = marked;
+		reading->changed = true;
+	}
+	allowed->unmarked[line] = unmarked;
+	return 0;
+}
+
+/* What the kernel has. */
+struct sysctls {
+	__u64 reserved; /* unsigned long * */
+	__u32 range;
+	__u32 pad;
+};
+
+__noinline int read_namespace(struct port_namespace *namespace, const struct sysctls *sysctls)
+{
+	struct reading reading = { .namespace = namespace };
+	__u32 change = settings.change;
+
+	if (!namespace || !sysctls)
+		return 0;
+	reading.reserved = sysctls->reserved;
+	reading.first = sysctls->range & 0xffff;
+	reading.last = sysctls->range >> 16;
+	if (reading.first == 0)
+		reading.first = 1;
+	bpf_loop(LINES, read_line, &reading, 0);
+	namespace->range = sysctls->range;
+	namespace->change = change;
+	if (reading.changed) {
+		copy_marks(&namespace->used, &namespace->allowed);
+		namespace->shape++;
+	}
+	return 0;
+}
+
+/* NULL: nothing is known, and nothing is to be done. One CPU reads, the others go on with what there is. */
+static __always_inline struct port_namespace *namespace_of(struct net *net, __u64 cookie, __u64 now_ns)
+{
+	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &cookie);
+	__u64 read_ns;
+
+	if (!namespace) {
+		bpf_map_update_elem(&namespaces, &cookie, &new_namespace, BPF_NOEXIST);
+		namespace = bpf_map_lookup_elem(&namespaces, &cookie);
+		if (!namespace)
+			return NULL;
+	}
+	read_ns = namespace->read_ns;
+	if ((__s64)(now_ns - read_ns) >= (__s64)READ_EVERY_NS &&
+	    __sync_val_compare_and_swap(&namespace->read_ns, read_ns, now_ns) == read_ns) {
+		struct sysctls sysctls = { .reserved = (__u64)net->ipv4.sysctl_local_reserved_ports,
+					   .range = net->ipv4.ip_local_ports.range };
+
+		read_namespace(namespace, &sysctls);
+	}
+	return namespace->shape != 0 ? namespace : NULL;
+}
+
+/* ---- fresh ports ---- */
+
+struct sweep {
+	struct port_namespace *namespace;
+	const struct question *question;
+};
+
+static long sweep_port(unsigned index, struct sweep *sweep)
+{
+	struct port_namespace *namespace = sweep->namespace;
+	unsigned first = first_port(namespace), last = last_port(namespace);
+	unsigned port = namespace->hand;
+
+	port = port < first || port >= last ? first : port + 1;
+	namespace->hand = port;
+	if (is_marked(&namespace->used, port) && !is_marked(&namespace->allowed, port) &&
+	    is_unused(sweep->question, port))
+		unmark(&namespace->used, port);
+	return 0;
+}
+
+static __always_inline void sweep_ports(struct port_namespace *namespace, const struct question *question,
+					unsigned count)
+{
+	struct sweep sweep = { .namespace = namespace, .question = question };
+
+	bpf_loop(count, sweep_port, &sweep, 0);
+}
+
+/* In proportion to how many ports are marked. */
+static __always_inline void sweep_some(struct port_namespace *namespace, const struct question *question)
+{
+	unsigned first = first_port(namespace);
+
+	if (is_marked(&namespace->used, first + draw(last_port(namespace) - first + 1u)))
+		sweep_ports(namespace, question, HAND_STEPS);
+}
+
+/* A port that may be fresh, which has its mark now; 0: none. */
+static __always_inline unsigned next_fresh(struct port_namespace *namespace)
+{
+	unsigned port = pick_of(namespace, &namespace->used);
+
+	if (port != 0)
+		mark(&namespace->used, port);
+	return port;
+}
+
+#endif

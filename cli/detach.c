@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * berth detach: takes away what a daemon has attached.
+ */
+#include <getopt.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "daemon/detach.h"
+#include "daemon/hooks.h"
+#include "daemon/pinned.h"
+#include "daemon/pins.h"
+
+static const char help[] =
+	"Usage: berth detach [--pin=DIR] [--json]\n"
+	"Removes what a berth daemon has attached and kept, at once and also under load. No daemon is needed; one\n"
+	"that runs ends. Needs root.\n\n"
+	"  --pin=DIR              where it is kept; the default is /sys/fs/bpf/berth\n"
+	"  --json                 print one object: pin, cgroup (null: nothing was attached), hooks[], maps[], and\n"
+	"                         ways (how often calls were answered which way; null: another build's)\n"
+	"  -h, --help             this text\n";
+
+enum {
+	OPTION_PIN = 256,
+	OPTION_JSON
+};
+
+static const struct option long_options[] = {
+	{ "pin", required_argument, NULL, OPTION_PIN },
+	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+struct request {
+	const char *pin;
+	bool json;
+};
+
+/* -1 to go on, or the exit status. */
+static int take_option(int option, char **argv, struct request *request)
+{
+	switch (option) {
+	case OPTION_PIN:
+		request->pin = optarg;
+		return -1;
+	case OPTION_JSON:
+		request->json = true;
+		return -1;
+	case 'h':
+		fputs(help, stdout);
+		return EXIT_OK;
+	case ':':
+		return usage_error("detach", "%s needs a value; 'berth detach --help' lists the options",
+				   argv[optind - 1]);
+	default:
+		return usage_error("detach", "no option '%s'; 'berth detach --help' lists them",
+				   argv[optind - 1]);
+	}
+}
+
+static void note(void *context, enum detached kind, const char *name)
+{
+	json_array_append_new(json_object_get(context, kind == DETACHED_HOOK ? "hooks" : "maps"),
+			      json_string(name));
+}
+
+static void print_names(const json_t *report, const char *kind)
+{
+	const json_t *names = json_object_get(report, kind);
+	const json_t *name;
+	size_t i;
+
+	printf("%zu %s (", json_array_size(names), kind);
+	json_array_foreach(names, i, name) {
+		printf("%s%s", i > 0 ? " " : "", json_string_value(name));
+	}
+	putchar(')');
+}
+
+static void print_counts(json_t *ways)
+{
+	const char *name;
+	json_t *count;
+
+	if (!json_is_object(ways))
+		return;
+	fputs("calls were answered:", stdout);
+	json_object_foreach(ways, name, count) {
+		if (json_integer_value(count) > 0)
+			printf(" %s %" JSON_INTEGER_FORMAT, name, json_integer_value(count));
+	}
+	putchar('\n');
+}
+
+static void print_text(const json_t *report, const char *pin)
+{
+	const json_t *cgroup = json_object_get(report, "cgroup");
+
+	if (json_is_null(cgroup)) {
+		printf("nothing is attached: no %s\n", pin);
+		return;
+	}
+	printf("removed from %s: ", json_string_value(cgroup));
+	print_names(report, "hooks");
+	fputs(", ", stdout);
+	print_names(report, "maps");
+	printf(", and %s\n", pin);
+	print_counts(json_object_get(report, "ways"));
+}
+
+/* What goes with the maps. */
+static json_t *last_counts(const struct pinned *pinned)
+{
+	json_t *ways = json_object();
+
+	for (int way = 0; way < WIRE_WAYS; way++)
+		json_object_set_new(ways, wire_way_name((enum wire_way)way),
+				    json_integer((json_int_t)pinned->ways[way]));
+	return ways;
+}
+
+static json_t *begin_report(const char *pin)
+{
+	struct pinned pinned;
+	int error = pinned_read(pin, &pinned);
+
+	return json_pack("{s:s, s:s?, s:[], s:[], s:o?}", "pin", pin, "cgroup",
+			 *pinned.cgroup ? pinned.cgroup : NULL, "hooks", "maps", "ways",
+			 error ? NULL : last_counts(&pinned));
+}
+
+int command_detach(int argc, char **argv)
+{
+	struct request request = { .pin = PINS_DEFAULT };
+	struct trouble trouble = { "" };
+	json_t *report;
+	bool done;
+	int option, status;
+
+	while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
+		status = take_option(option, argv, &request);
+		if (status >= 0)
+			return status;
+	}
+	if (optind < argc)
+		return usage_error("detach", "'%s' is one word too many; 'berth detach --help' shows how",
+				   argv[optind]);
+	if (strlen(request.pin) > PINS_DIR_MAX)
+		return usage_error("detach", "--pin: too long");
+	report = begin_report(request.pin);
+	done = detach(request.pin, note, report, &trouble);
+	if (!done)
+		failure("detach", "%s", trouble.text);
+	else if (request.json)
+		json_dumpf(report, stdout, JSON_INDENT(2)), putchar('\n');
+	else
+		print_text(report, request.pin);
+	json_decref(report);
+	return done ? EXIT_OK : EXIT_FAILED;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `berth daemon`: kernel mode for the machine, or for one cgroup, that outlives the daemon itself.
+ *
+ * The hooks steer by themselves; what they are told and what they count lies in pinned maps. The process puts them
+ * there, in place of those of another build, and then waits for its end: by a signal, after which all stays as it is,
+ * or because somebody has detached the hooks, after which there is nothing to be a daemon for.
+ */
+#ifndef BERTH_DAEMON_DAEMON_H
+#define BERTH_DAEMON_DAEMON_H
+
+#include <stdbool.h>
+
+struct daemon_options {
+	const char *
+		pin; /* directory in a bpf filesystem; NULL: PINS_DEFAULT, with the filesystem mounted if need be */
+	const char *cgroup; /* NULL: the root of the hierarchy */
+};
+
+/* Runs until SIGTERM or SIGINT. Returns the exit status: 0, or 1 and one line on stderr. What it does it says on
+ * stderr, a line each. */
+int daemon_run(const struct daemon_options *options);
+
+/* Says on stdout what daemon_run() would do, having had the kernel read the programs, and changes nothing. 0 or 1. */
+int daemon_check(const struct daemon_options *options);
+
+#endif

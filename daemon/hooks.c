@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/hooks.h"
+
+#include <assert.h>
+#include <berth.skel.h>
+#include <bpf/btf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host/capability.h"
+
+/* How many programs the object has. */
+#define HOOKS (sizeof(((struct berth *)NULL)->progs) / sizeof(struct bpf_program *))
+
+struct hooks {
+	struct berth *berth;
+	struct bpf_link *links[HOOKS]; /* NULL: not attached by us */
+};
+
+static const char *const way_names[] = {
+	[WIRE_FRESH] = "fresh",
+	[WIRE_SHARED] = "shared",
+	[WIRE_WAITING] = "waiting",
+	[WIRE_EXHAUSTED] = "exhausted",
+	[WIRE_UNSURE] = "unsure",
+	[WIRE_BOUND] = "bound",
+	[WIRE_OWN_CHOICE] = "own-choice",
+	[WIRE_NOT_TCP] = "not-tcp",
+	[WIRE_LINK_LOCAL] = "link-local",
+	[WIRE_NO_STATE] = "no-state",
+	[WIRE_LOOK] = "looks",
+	[WIRE_MISS] = "misses",
+	[WIRE_BIND_REFUSED] = "bind-refused",
+	[WIRE_SURVEY] = "surveys",
+};
+static_assert(sizeof(way_names) / sizeof(way_names[0]) == WIRE_WAYS, "a name for each way");
+
+const char *wire_way_name(enum wire_way way)
+{
+	return way_names[way];
+}
+
+const char *hooks_build(void)
+{
+	return BERTH_BUILD;
+}
+
+uint64_t hooks_way(const struct hooks *hooks, enum wire_way way)
+{
+	return hooks->berth->bss->ways[way];
+}
+
+const char *hooks_variables_name(void)
+{
+	return "berth.bss";
+}
+
+size_t hooks_variables_size(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (sizeof(struct berth__bss) + page - 1) / page * page;
+}
+
+const __u64 *hooks_ways(const void *variables)
+{
+	return ((const struct berth__bss *)variables)->ways;
+}
+
+const struct wire_settings *hooks_settings(const void *variables)
+{
+	return &((const struct berth__bss *)variables)->settings;
+}
+
+struct bpf_object *hooks_object(const struct hooks *hooks)
+{
+	return hooks->berth->obj;
+}
+
+/* libbpf tells at length what fails; the user is told in one line. */
+static int stay_silent(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	(void)level, (void)format, (void)arguments;
+	return 0;
+}
+
+struct hooks *hooks_open(struct trouble *ret_trouble)
+{
+	struct hooks *hooks = calloc(1, sizeof(*hooks));
+
+	libbpf_set_print(stay_silent);
+	if (hooks)
+		hooks->berth = berth__open();
+	if (!hooks || !hooks->berth) {
+		trouble_say(ret_trouble, "eBPF: the program cannot be prepared: %s", strerror(errno));
+		free(hooks);
+		return NULL;
+	}
+	return hooks;
+}
+
+const char *hooks_missing_capability(void)
+{
+	static const struct {
+		unsigned capability;
+		const char *name;
+	} needed[] = { { CAP_BPF, "CAP_BPF" },
+		       { CAP_NET_ADMIN, "CAP_NET_ADMIN" },
+		       { CAP_PERFMON, "CAP_PERFMON" } };
+
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		if (!capability_held(needed[i].capability) && !capability_held(CAP_SYS_ADMIN))
+			return needed[i].name;
+	return NULL;
+}
+
+/* The kernel's own answer to a missing capability may be EINVAL. */
+static bool load_failure(int error, struct trouble *trouble)
+{
+	const char *missing = hooks_missing_capability();
+
+	if (missing)
+		return trouble_say(
+			trouble,
+			"eBPF: not permitted: be root, or have CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON "
+			"(%s is missing)",
+			missing);
+	if (error == EMFILE)
+		return trouble_say(trouble, "eBPF: too few open files are allowed (ulimit -Hn)");
+	if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
+		return trouble_say(
+			trouble,
+			"eBPF: this kernel has no BTF (/sys/kernel/btf/vmlinux, CONFIG_DEBUG_INFO_BTF)");
+	return trouble_say(trouble,
+			   "eBPF: this kernel refuses the program; Linux 6.8 or later is needed (%s)",
+			   strerror(error));
+}
+
+/* The value of an enumerator of the kernel's, in whatever enumeration; `otherwise` if there is none. */
+static __u32 kernel_enumerator(const struct btf *btf, const char *name, __u32 otherwise)
+{
+	for (unsigned id = 1; id < btf__type_cnt(btf); id++) {
+		const struct btf_type *type = btf__type_by_id(btf, id);
+
+		for (unsigned i = 0; btf_is_enum(type) && i < btf_vlen(type); i++)
+			if (strcmp(btf__name_by_offset(btf, btf_enum(type)[i].name_off), name) == 0)
+				return (__u32)btf_enum(type)[i].val;
+	}
+	return otherwise;
+}
+
+/* Numbers of the kernel's that CO-RE cannot find, as their enumeration has no name. */
+static void find_bits(struct berth *berth)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+
+	if (!btf)
+		return; /* and so the load fails, too */
+	berth->rodata->transparent_bit =
+		kernel_enumerator(btf, "INET_FLAGS_TRANSPARENT", berth->rodata->transparent_bit);
+	berth->rodata->bind_no_port_bit =
+		kernel_enumerator(btf, "INET_FLAGS_BIND_ADDRESS_NO_PORT", berth->rodata->bind_no_port_bit);
+	btf__free(btf);
+}
+
+bool hooks_load(struct hooks *hooks, struct trouble *ret_trouble)
+{
+	int error;
+
+	find_bits(hooks->berth);
+	error = -berth__load(hooks->berth);
+	if (error)
+		return load_failure(error, ret_trouble);
+	return true;
+}
+
+struct bpf_link *hooks_attach_program(struct bpf_program *program, int cgroup_fd)
+{
+	if (bpf_program__type(program) == BPF_PROG_TYPE_TRACING)
+		return bpf_program__attach(program);
+	return bpf_program__attach_cgroup(program, cgroup_fd);
+}
+
+void hooks_attach_failure(const struct bpf_program *program, int error, struct trouble *ret_trouble)
+{
+	trouble_say(ret_trouble, "eBPF: %s cannot be attached: %s%s", bpf_program__name(program),
+		    strerror(error),
+		    error == EPERM ? " (be root; or another program there does not allow a second one)"
+				   : " (CONFIG_CGROUP_BPF, CONFIG_BPF_EVENTS)");
+}
+
+bool hooks_attach(struct hooks *hooks, int cgroup_fd, struct trouble *ret_trouble)
+{
+	struct bpf_program *program;
+	unsigned count = 0;
+
+	bpf_object__for_each_program(program, hooks->berth->obj) {
+		hooks->links[count] = hooks_attach_program(program, cgroup_fd);
+		if (!hooks->links[count]) {
+			hooks_attach_failure(program, errno, ret_trouble);
+			return false;
+		}
+		count++;
+	}
+	return true;
+}
+
+void hooks_close(struct hooks *hooks)
+{
+	if (!hooks)
+		return;
+	for (unsigned i = 0; i < HOOKS; i++)
+		bpf_link__destroy(hooks->links[i]);
+	berth__destroy(hooks->berth);
+	free(hooks);
+}

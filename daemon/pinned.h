@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a daemon has attached, and what it counted, read from the bpf filesystem: with or without the daemon running.
+ */
+#ifndef BERTH_DAEMON_PINNED_H
+#define BERTH_DAEMON_PINNED_H
+
+#include <limits.h>
+#include <stdint.h>
+
+#include "wire/kernel_mode.h"
+
+struct pinned {
+	char version[32]; /* of the berth that attached it */
+	char build[32];	  /* hooks_build() of that berth; empty while, or after, a change was not finished */
+	char cgroup[PATH_MAX];
+	unsigned hooks; /* attached programs */
+
+	/* These mean something only where pinned_read() returns 0. */
+	uint64_t ways
+		[WIRE_WAYS]; /* since they were attached first; an upgrade goes on with them where it can */
+	struct wire_settings settings;
+};
+
+/* Reads all of it from a directory, such as PINS_DEFAULT (pins.h). 0, or negative errno:
+ *
+ *   -ENOENT  nothing is attached
+ *   -EACCES  it is not for the caller to see, who is not root
+ *   -ESTALE  another build of berth attached it, whose numbers this one cannot read: ret_pinned has the words
+ */
+int pinned_read(const char *dir, struct pinned *ret_pinned);
+
+#endif

@@ -1,0 +1,401 @@
+# SPDX-License-Identifier: MIT
+"""berth daemon and berth detach: hooks that outlive the process that attached them. Needs root; nothing is skipped
+without it.
+
+Each test has a network namespace, a mount namespace with a bpf filesystem in it, and a cgroup of its own. What is pinned
+there goes with the mount namespace, whatever happens to the test; other programs of this machine are not steered.
+
+BERTH_DAEMON_KILLS is the number of times the daemon is killed under load (100).
+"""
+
+import json
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from conftest import BERTH, ROOT, TEST_SECONDS, tool, wait_for
+
+KILLS = int(os.environ.get("BERTH_DAEMON_KILLS", "100"))
+NEXT_PROGRAM, NEXT_LAYOUT = (BERTH.parent / name / "berth" for name in ("next-program", "next-layout"))
+STATUS = 41
+BPF_FS = "/sys/fs/bpf"
+UNIT = ROOT / "packaging/berth.service"
+
+
+class Machine:
+    """Commands run in its namespaces and its cgroup."""
+
+    def __init__(self, net):
+        self.net = net
+        mount = next(line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if " cgroup2 " in line)
+        self.cgroup = Path(mount) / f"berth-test-{os.getpid()}"
+        self.cgroup.mkdir()
+        script = f"mount -t bpf -o mode=700 bpf {BPF_FS} && echo up && exec cat"
+        self.holder = net.popen(["unshare", "-m", "sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self.holder.stdout.readline() == "up\n"
+        self.pin = f"{BPF_FS}/test"
+        self.pinned = Path(f"/proc/{self.holder.pid}/root{self.pin}")
+        self.options = [f"--cgroup={self.cgroup}", f"--pin={self.pin}"]
+        # outside of the cgroup, unless it says so
+        self.enter = ["nsenter", "-t", str(self.holder.pid), "-m"]
+        self.steered = ["sh", "-c", f'echo $$ >{self.cgroup}/cgroup.procs && exec "$@"', "sh"]
+
+    def popen(self, command, **kwargs):
+        return self.net.popen([*self.enter, *command], **kwargs)
+
+    def run(self, command, **kwargs):
+        return self.net.run([*self.enter, *command], **kwargs)
+
+    def json(self, command, **kwargs):
+        return self.net.json([*self.enter, *command], **kwargs)
+
+    def start(self, berth=BERTH, **kwargs):
+        """Starts a daemon; returns when it has attached, with the line that it said. Its stderr is another's to read on."""
+        daemon = self.popen([berth, "daemon", *self.options], stderr=subprocess.PIPE, **kwargs)
+        return daemon, daemon.stderr.readline()
+
+    def end(self, daemon):
+        daemon.terminate()
+        assert daemon.wait(10) == 0
+        return daemon.stderr.read()
+
+    def detach(self, berth=BERTH):
+        return self.json([berth, "detach", f"--pin={self.pin}", "--json"])
+
+    def hooks(self):
+        """The programs by name that the kernel has at the cgroup, by the kernel's own account."""
+        out = self.net.output(["/usr/sbin/bpftool", "-j", "cgroup", "show", self.cgroup])
+        return {hook["name"]: hook["id"] for hook in json.loads(out.strip() or "[]")}
+
+    def build(self):
+        """None while it is being changed."""
+        try:
+            return os.readlink(self.pinned / "build")
+        except FileNotFoundError:
+            return None
+
+    def load(self, *command):
+        """Starts a load in the cgroup."""
+        process = self.popen([*self.steered, "nice", "-n19", *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert process.stdout.readline() == "running\n"
+        return process
+
+    def close(self):
+        wait_for(lambda: "populated 0" in (self.cgroup / "cgroup.events").read_text(), "the cgroup to be empty")
+        self.cgroup.rmdir()
+
+
+@pytest.fixture
+def machine(net):
+    made = Machine(net)
+    yield made
+    for process in net.background:
+        if process.stdin and process is not made.holder and process.poll() is None:
+            process.stdin.close()
+    made.close()
+
+
+def finish(process):
+    """Ends the load `steered`."""
+    out, _ = process.communicate(timeout=30)
+    return json.loads(out)
+
+
+def finish_load(process):
+    """Ends the load `load`, in which no call may fail."""
+    out, _ = process.communicate("stop\n", timeout=30)
+    assert process.returncode == STATUS, out
+
+
+# ---- the life of a daemon ----
+
+
+def test_attaches_and_detaches(machine):
+    """From nothing to nothing, and what is said on the way."""
+    assert machine.detach()["cgroup"] is None
+    check = [BERTH, "daemon", "--check", *machine.options]
+    assert machine.run(check).stdout == f"would attach: {machine.cgroup}, pinned in {machine.pin}\n"
+    assert not machine.pinned.exists() and machine.hooks() == {}
+    daemon, said = machine.start()
+    assert said == f"berth daemon: attached; steers {machine.cgroup}, pinned in {machine.pin}\n"
+    assert os.readlink(machine.pinned / "cgroup") == str(machine.cgroup)
+    assert machine.run(check).stdout == f"is attached already: {machine.cgroup}, pinned in {machine.pin}\n"
+    hooks = machine.hooks()
+    assert {"connect4", "connect6"} <= set(hooks)
+    assert machine.end(daemon) == "berth daemon: ends; the hooks stay ('berth detach' removes them)\n"
+    assert machine.hooks() == hooks
+    report = machine.detach()
+    assert report["cgroup"] == str(machine.cgroup) and set(hooks) <= set(report["hooks"]), report
+    assert machine.hooks() == {} and not machine.pinned.exists()
+
+
+def test_says_what_it_removed(machine):
+    daemon, _ = machine.start()
+    machine.end(daemon)
+    result = finish(machine.load(tool("steered")))  # nobody listens: refused, and steered all the same
+    done = machine.run([BERTH, "detach", f"--pin={machine.pin}"])
+    removed, counted = done.stdout.splitlines()
+    pattern = rf"removed from {machine.cgroup}: \d+ hooks \(.*\bconnect4\b.*\), \d+ maps \(.*\), and {machine.pin}"
+    assert re.fullmatch(pattern, removed), removed
+    assert counted.startswith(f"calls were answered: fresh {result['failed'] + 1} "), counted  # and the one before
+
+
+def test_one_at_a_time(machine):
+    daemon, _ = machine.start()
+    done = machine.run([BERTH, "daemon", *machine.options])
+    assert done.returncode == 1
+    assert done.stderr == f"berth daemon: {machine.pin}: another berth daemon is running\n"
+    daemon.kill()
+    daemon.wait()
+    daemon, said = machine.start()
+    assert "left as it is" in said
+    machine.end(daemon)
+
+
+def test_service_manager(machine, tmp_path):
+    """READY=1 comes when the hooks are there, STOPPING=1 before the end."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(10)
+        environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}
+        daemon = machine.popen([BERTH, "daemon", *machine.options], stderr=subprocess.PIPE, env=environment)
+        assert manager.recv(100) == b"READY=1"
+        assert "connect4" in machine.hooks()
+        machine.end(daemon)
+        assert manager.recv(100) == b"STOPPING=1"
+
+
+# ---- under load ----
+
+
+def assert_no_gap(result, new_maps=0):
+    """Every call succeeded, and met a hook. In the first moments of new maps another processor may be reading the ports, and a
+    call be left to the kernel."""
+    assert result["failed"] == 0 and result["connected"] > 200, result
+    assert result["unsteered"] <= new_maps * os.cpu_count(), result
+
+
+def test_kill_daemon_under_load(machine):
+    """kill -9 at any moment, also while it replaces another build's hooks, and started again: no call fails, none is without a
+    hook, and in the end all is in its place. The load is nice, as to read a program takes the kernel time."""
+    machine.net.sink()
+    daemon, _ = machine.start()
+    steered, load = machine.load(tool("steered")), machine.load(tool("load"), STATUS)
+    build, seen_half_done = machine.build(), 0
+    random.seed(1)
+    for i in range(KILLS):
+        daemon.kill()
+        daemon.wait()
+        # The first of a build is killed while it exchanges the hooks; then comes the one before, at any time; then the new one.
+        new, old = (NEXT_PROGRAM, BERTH) if i // 20 % 2 == 0 else (BERTH, NEXT_PROGRAM)
+        berth = old if i % 20 == 1 else new
+        daemon = machine.popen([berth, "daemon", *machine.options], stderr=subprocess.PIPE)
+        if i % 20 == 0:
+            while (now := machine.build()) == build and daemon.poll() is None:
+                pass
+            seen_half_done += now is None
+            time.sleep(random.random() * 0.001)
+        elif i % 20 == 1:
+            time.sleep(random.random() * 0.25)
+        else:
+            assert "pinned in" in daemon.stderr.readline()
+            build = machine.build()
+    daemon.kill()
+    daemon.wait()
+    daemon, said = machine.start()
+    assert "pinned in" in said
+    result = finish(steered)
+    finish_load(load)
+    assert_no_gap(result)
+    assert seen_half_done > 0
+    report = machine.detach()
+    assert "next_hook" not in report["hooks"] and len(report["hooks"]) == len(set(report["hooks"])), report
+    assert daemon.wait(10) == 0
+
+
+def test_upgrade_daemon_under_load(machine):
+    """The next build takes over in place; where the maps look the same it goes on with them."""
+    machine.net.sink()
+    daemon, _ = machine.start()
+    steered, load = machine.load(tool("steered")), machine.load(tool("load"), STATUS)
+    before = machine.hooks()
+    for berth, same_maps in ((NEXT_PROGRAM, True), (BERTH, True), (NEXT_LAYOUT, False)):
+        maps = os.readlink(machine.pinned / "layout")
+        machine.end(daemon)
+        daemon, said = machine.start(berth)
+        assert said.startswith("berth daemon: replaced what was attached before; "), said
+        assert (os.readlink(machine.pinned / "layout") == maps) == same_maps
+        assert ("next_hook" in machine.hooks()) == (berth != BERTH)
+        assert machine.hooks()["connect4"] != before["connect4"]
+    result = finish(steered)
+    finish_load(load)
+    assert_no_gap(result, new_maps=1)
+    machine.end(daemon)
+    assert machine.detach()["ways"] is None  # this build cannot read what the next one counted
+    assert machine.hooks() == {}
+
+
+def test_counts_survive_an_upgrade(machine):
+    machine.net.sink()
+    daemon, _ = machine.start()
+    first = finish(machine.load(tool("steered")))
+    machine.end(daemon)
+    daemon, _ = machine.start(NEXT_PROGRAM)
+    second = finish(machine.load(tool("steered")))
+    machine.end(daemon)
+    ways = machine.detach(NEXT_PROGRAM)["ways"]
+    given = sum(ways[way] for way in ("fresh", "shared", "waiting"))
+    assert given == first["connected"] + second["connected"] + 2, (ways, first, second)  # and the two before
+
+
+def test_detach_daemon_under_load(machine):
+    """At once, with the daemon running: it ends. Calls go on as on stock Linux."""
+    machine.net.sink()
+    for _ in range(2):
+        daemon, _ = machine.start()
+        steered, load = machine.load(tool("steered")), machine.load(tool("load"), STATUS)
+        machine.detach()
+        assert machine.hooks() == {}
+        assert daemon.wait(10) == 0 and "the hooks were detached" in daemon.stderr.read()
+        result = finish(steered)
+        finish_load(load)
+        assert result["failed"] == 0 and result["unsteered"] > 0, result
+
+
+# ---- what it refuses ----
+
+
+def refused(machine, *words, prefix=(), options=None):
+    """One line on stderr, status 1, and nothing attached."""
+    done = machine.run([*prefix, BERTH, "daemon", *(options or machine.options)])
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and not done.stdout, done
+    for word in words:
+        assert word in done.stderr, done.stderr
+
+
+def test_refuses_what_is_anothers(machine):
+    daemon, _ = machine.start()
+    machine.end(daemon)
+    hooks = machine.hooks()
+    inner = machine.cgroup / "inner"
+    inner.mkdir()
+    refused(machine, f"steers another cgroup, {machine.cgroup}", "berth detach", options=[f"--cgroup={inner}", machine.options[1]])
+    (machine.pinned / "format").unlink()
+    (machine.pinned / "format").symlink_to("2")
+    (machine.pinned / "version").unlink()
+    (machine.pinned / "version").symlink_to("9.9.9")
+    refused(machine, "pinned by a newer berth (9.9.9)", "berth detach")
+    assert machine.hooks() == hooks
+    inner.rmdir()
+    machine.detach()
+
+
+def started(machine):
+    """A daemon and what it said, or None if it refused."""
+    daemon, said = machine.start()
+    return (daemon, said) if "pinned in" in said else None
+
+
+def test_a_cgroup_that_went(machine):
+    """Its hooks went with it; another cgroup may have the place."""
+    inner = machine.cgroup / "inner"
+    inner.mkdir()
+    daemon = machine.popen([BERTH, "daemon", f"--cgroup={inner}", machine.options[1]], stderr=subprocess.PIPE)
+    assert "attached" in daemon.stderr.readline()
+    machine.end(daemon)
+    inner.rmdir()
+    # the kernel takes its time to let the cgroup go
+    daemon, said = wait_for(lambda: started(machine), "the cgroup to go")
+    assert "connect4" in machine.hooks(), said
+    machine.end(daemon)
+    machine.detach()
+
+
+def with_mounts(script):
+    """A command prefix: in mounts that the script has changed."""
+    return ["unshare", "-m", "sh", "-c", f'{script} && exec "$@"', "sh"]
+
+
+def test_what_is_missing(machine, tmp_path):
+    """One clear line each."""
+    for capability in ("bpf", "net_admin", "perfmon"):
+        without = ["setpriv", f"--bounding-set=-{capability},-sys_admin", f"--inh-caps=-{capability},-sys_admin"]
+        refused(machine, "not permitted: be root", f"(CAP_{capability.upper()} is missing)", prefix=without)
+    refused(machine, "no BTF", "CONFIG_DEBUG_INFO_BTF", prefix=with_mounts("mount -t tmpfs none /sys/kernel/btf"))
+    refused(machine, "no bpf filesystem", "mount -t bpf", options=[machine.options[0], f"--pin={tmp_path}/berth"])
+    refused(machine, "not a cgroup of version 2", options=[f"--cgroup={tmp_path}", machine.options[1]])
+    refused(machine, "No such file", options=[f"--cgroup={tmp_path}/none", machine.options[1]])
+    refused(machine, "no dots in names", options=[machine.options[0], f"--pin={BPF_FS}/a.b"])
+    refused(machine, "no cgroup v2 is mounted", prefix=with_mounts("umount -l -a -t cgroup2"), options=[machine.options[1]])
+    assert machine.hooks() == {}
+    done = machine.run(["setpriv", "--reuid=65534", "--clear-groups", BERTH, "detach"])
+    assert done.returncode == 1 and "be root" in done.stderr and done.stderr.count("\n") == 1, done
+
+
+def test_command_line(machine):
+    for words in (["daemon", "--pin"], ["daemon", "--no"], ["daemon", "word"], ["detach", "--pin"], ["detach", "--no"], ["detach", "word"]):
+        done = machine.run([BERTH, *words])
+        assert done.returncode == 2 and done.stderr.count("\n") == 1, (words, done)
+
+
+# ---- the whole machine ----
+
+
+def capabilities():
+    line = next(line for line in UNIT.read_text().splitlines() if line.startswith("CapabilityBoundingSet="))
+    return [name.removeprefix("CAP_").lower() for name in line.partition("=")[2].split()]
+
+
+def test_defaults_with_the_units_capabilities(machine):
+    """No options: the root of the hierarchy, which in a cgroup namespace is the test's own cgroup, and the usual place, where
+    the filesystem has to be mounted. It has the capabilities of the systemd unit and no others, but for the mount."""
+    allowed = ",".join(["-all", *(f"+{name}" for name in capabilities())])
+    limited = ["setpriv", f"--bounding-set={allowed}", f"--inh-caps={allowed}"]
+    inside = f"umount -l /sys/fs/cgroup/unified /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup && umount {BPF_FS} && echo ready && exec cat"
+    cell = machine.popen([*machine.steered, "unshare", "-mC", "sh", "-c", inside], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert cell.stdout.readline() == "ready\n"
+    enter = ["nsenter", "-t", str(cell.pid), "-m", "-n", "-C"]
+    first = machine.net.popen([*enter, BERTH, "daemon"], stderr=subprocess.PIPE)
+    assert first.stderr.readline() == f"berth daemon: mounted a bpf filesystem at {BPF_FS}\n"
+    assert first.stderr.readline() == f"berth daemon: attached; steers /sys/fs/cgroup, pinned in {BPF_FS}/berth\n"
+    machine.end(first)
+    assert "connect4" in machine.hooks()
+    again = machine.net.popen([*enter, *limited, BERTH, "daemon"], stderr=subprocess.PIPE)
+    assert "left as it is" in again.stderr.readline()
+    machine.end(again)
+    upgrade = machine.net.popen([*enter, *limited, NEXT_LAYOUT, "daemon"], stderr=subprocess.PIPE)
+    assert ": replaced what was attached before; " in upgrade.stderr.readline()
+    machine.end(upgrade)
+    assert machine.net.json([*enter, *limited, BERTH, "detach", "--json"])["cgroup"] == "/sys/fs/cgroup"
+    assert machine.hooks() == {}
+    cell.stdin.close()
+    cell.wait(10)
+
+
+# ---- berth run ----
+
+
+def test_auto(machine):
+    """Without a daemon it supervises; under one the program runs as it is, for any user; and in another cgroup it does not."""
+    machine.net.sink()
+    auto = [BERTH, "run", "-v", "--", "true"]
+    supervised = "berth run: auto: supervise\n"
+    as_it_is = "berth run: auto: the kernel steers this program already (berth daemon): it runs as it is\n"
+    assert machine.run([*machine.steered, *auto]).stderr.startswith(supervised)
+    daemon, _ = machine.start()
+    nobody = ["setpriv", "--reuid=65534", "--clear-groups"]
+    assert machine.run([*machine.steered, *auto]).stderr == as_it_is
+    assert machine.run([*machine.steered, *nobody, *auto]).stderr == as_it_is
+    assert machine.run(auto).stderr.startswith(supervised)
+    assert machine.run([*machine.steered, BERTH, "run", "-v", "--policy=sp1", "true"]).stderr.startswith(supervised)
+    done = machine.run([*machine.steered, BERTH, "run", "no-such-program"])
+    assert done.returncode == 127 and done.stderr == "berth run: no-such-program: no such program\n"
+    machine.end(daemon)
+    machine.detach()
+    assert machine.run([*machine.steered, *auto]).stderr.startswith(supervised)
