@@ -45,15 +45,8 @@ static int take_option(int option, char **argv, struct daemon_options *options, 
 	case OPTION_CHECK:
 		*check = true;
 		return -1;
-	case 'h':
-		fputs(help, stdout);
-		return EXIT_OK;
-	case ':':
-		return usage_error("daemon", "%s needs a value; 'berth daemon --help' lists the options",
-				   argv[optind - 1]);
 	default:
-		return usage_error("daemon", "no option '%s'; 'berth daemon --help' lists them",
-				   argv[optind - 1]);
+		return common_option("daemon", help, option, argv);
 	}
 }
 

@@ -50,15 +50,8 @@ static int take_option(int option, char **argv, struct request *request)
 	case OPTION_JSON:
 		request->json = true;
 		return -1;
-	case 'h':
-		fputs(help, stdout);
-		return EXIT_OK;
-	case ':':
-		return usage_error("detach", "%s needs a value; 'berth detach --help' lists the options",
-				   argv[optind - 1]);
 	default:
-		return usage_error("detach", "no option '%s'; 'berth detach --help' lists them",
-				   argv[optind - 1]);
+		return common_option("detach", help, option, argv);
 	}
 }
 
@@ -156,7 +149,7 @@ int command_detach(int argc, char **argv)
 	if (!done)
 		failure("detach", "%s", trouble.text);
 	else if (request.json)
-		json_dumpf(report, stdout, JSON_INDENT(2)), putchar('\n');
+		print_json(json_incref(report), JSON_INDENT(2));
 	else
 		print_text(report, request.pin);
 	json_decref(report);
