@@ -9,6 +9,7 @@
 #include <sys/utsname.h>
 
 #include "cli/command.h"
+#include "cli/kernel_report.h"
 #include "cli/look.h"
 #include "cli/port_report.h"
 #include "view/text.h"
@@ -36,6 +37,8 @@ static const char help[] =
 	"  range             first, last; reserved and held (bound or listening) ports in it; usable: the rest\n"
 	"  sockets           in_use (connections and listeners), time_wait, both of all ports; begun_here and\n"
 	"                    inbound_in_range (connections on ports of the range, TIME_WAIT included)\n"
+	"  kernel_mode       attached (by berth daemon; null: not to be seen by the caller), version, build,\n"
+	"                    cgroup, hooks, ways (how calls were answered, see berth(1); null: not readable)\n"
 	"  settings          tcp_timestamps, tcp_tw_reuse, tcp_tw_reuse_delay_ms, ip_autobind_reuse,\n"
 	"                    tcp_max_tw_buckets\n"
 	"  addresses[]       the busiest: local, fresh (ports without any socket, for bind to port 0)\n"
@@ -105,6 +108,7 @@ static void print_head(const struct port_report *report)
 	       view_number_text(now->reuse.max_tw_buckets, c));
 	printf("Settings  tcp_timestamps %s, tcp_tw_reuse %d, ip_autobind_reuse %d\n",
 	       ports->timestamps ? "on" : "off", (int)now->reuse.tw_reuse, now->reuse.autobind_reuse);
+	kernel_report_print();
 	for (unsigned i = 0; i < report->addresses; i++)
 		printf("%s%s: %s ports that nobody is on\n", i ? "          " : "bind(0)   ",
 		       view_address_text(&report->address[i].address, address),
@@ -166,6 +170,14 @@ static bool is_reached(const struct port_report *report, int percent)
 	return false;
 }
 
+static json_t *status_json(const struct port_report *report)
+{
+	json_t *document = port_report_json(report);
+
+	json_object_set_new(document, "kernel_mode", kernel_report_json());
+	return document;
+}
+
 static int show(const struct status_options *options, const struct looks *looks)
 {
 	struct port_report report;
@@ -175,7 +187,7 @@ static int show(const struct status_options *options, const struct looks *looks)
 	if (error)
 		return failure("status", "%s", strerror(-error));
 	if (options->json)
-		error = print_json(port_report_json(&report), JSON_INDENT(2));
+		error = print_json(status_json(&report), JSON_INDENT(2));
 	else
 		print_text(&report);
 	reached = is_reached(&report, options->warn_percent);
