@@ -7,8 +7,6 @@
 
 #include <jansson.h>
 
-#include "config/config.h"
-
 /* Exit statuses every command shares (a program that berth runs has its own). */
 enum {
 	EXIT_OK = 0,
@@ -48,8 +46,5 @@ int common_option(const char *command, const char *help, int option, char **argv
 
 /* Prints a document on stdout, on lines of its own, and gives the reference up. 0, or -ENOMEM if it is NULL. */
 int print_json(json_t *document, size_t flags);
-
-/* Says why the settings in path were not taken, as failure() does. */
-int config_failure(const char *command, const char *path, const struct config_fault *fault);
 
 #endif

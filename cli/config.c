@@ -31,13 +31,6 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
-int config_failure(const char *command, const char *path, const struct config_fault *fault)
-{
-	if (fault->line == 0)
-		return failure(command, "%s: %s", path, fault->text);
-	return failure(command, "%s:%u: %s", path, fault->line, fault->text);
-}
-
 /* -------------------------------------------------------------------------------------------------
  * As JSON
  */
@@ -130,12 +123,15 @@ static bool ends_in_reg(const char *path)
 static int show(const char *path, bool json)
 {
 	static struct registry_import import;
+	char line[CONFIG_LINE_SIZE];
 	struct config_fault fault;
 	bool registry = ends_in_reg(path);
 
 	if (!(registry ? registry_read_file(path, &import, &fault)
-		       : config_read_file(path, &import.config, &fault)))
-		return config_failure("config", path, &fault);
+		       : config_read_file(path, &import.config, &fault))) {
+		config_fault_line(path, &fault, line);
+		return failure("config", "%s", line);
+	}
 	if (json)
 		print_json(settings_to_json(&import.config, registry ? &import : NULL), JSON_INDENT(2));
 	else if (registry)

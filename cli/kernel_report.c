@@ -6,6 +6,7 @@
 
 #include "daemon/hooks.h"
 #include "daemon/pins.h"
+#include "daemon/settings.h"
 
 json_t *ways_json(const struct pinned *pinned)
 {
@@ -17,6 +18,12 @@ json_t *ways_json(const struct pinned *pinned)
 	return ways;
 }
 
+static json_t *in_force_json(const struct wire_settings *settings)
+{
+	return json_pack("{s:s, s:i}", "exhausted", settings_exhausted_name(settings), "withheld",
+			 (int)settings_withheld(settings));
+}
+
 json_t *kernel_report_json(void)
 {
 	struct pinned pinned;
@@ -24,13 +31,16 @@ json_t *kernel_report_json(void)
 
 	if (error && error != -ESTALE)
 		return json_pack("{s:o}", "attached", error == -ENOENT ? json_false() : json_null());
-	return json_pack("{s:b, s:s, s:s, s:s, s:i, s:o?}", "attached", 1, "version", pinned.version, "build",
-			 pinned.build, "cgroup", pinned.cgroup, "hooks", (int)pinned.hooks, "ways",
+	return json_pack("{s:b, s:s, s:s, s:s, s:i, s:o?, s:o?}", "attached", 1, "version", pinned.version,
+			 "build", pinned.build, "cgroup", pinned.cgroup, "hooks", (int)pinned.hooks,
+			 "settings", error ? NULL : in_force_json(&pinned.settings), "ways",
 			 error ? NULL : ways_json(&pinned));
 }
 
-static void print_ways(const struct pinned *pinned)
+static void print_in_force(const struct pinned *pinned)
 {
+	printf("          exhausted = %s, %u ports withheld by the settings\n",
+	       settings_exhausted_name(&pinned->settings), settings_withheld(&pinned->settings));
 	fputs("          answered:", stdout);
 	for (int way = 0; way < WIRE_WAYS; way++)
 		if (pinned->ways[way] > 0)
@@ -51,7 +61,7 @@ void kernel_report_print(void)
 	else
 		printf("Kernel    berth daemon %s steers %s\n", pinned.version, pinned.cgroup);
 	if (error == 0)
-		print_ways(&pinned);
+		print_in_force(&pinned);
 	else if (error == -ESTALE)
 		puts("          another build of berth attached it, whose counters this one cannot read");
 }

@@ -96,19 +96,6 @@ static int take_option(int option, char **argv, struct request *request)
 	}
 }
 
-/* The settings in the file that was named, or in the default one, which need not be there. -1, or the exit
- * status. */
-static int read_config(const char *path, struct config *ret_config)
-{
-	struct config_fault fault;
-
-	config_set_defaults(ret_config);
-	if (config_read_file(path ? path : CONFIG_DEFAULT_PATH, ret_config, &fault) ||
-	    (!path && fault.error == ENOENT))
-		return -1;
-	return config_failure("run", path ? path : CONFIG_DEFAULT_PATH, &fault);
-}
-
 static int run_as_it_is(char *const argv[])
 {
 	char text[256];
@@ -134,11 +121,37 @@ static int run_best(const struct supervise_options *options, char *const argv[])
 	return steered ? run_as_it_is(argv) : supervise_run(options, argv);
 }
 
+static int run_by_kernel(const struct supervise_options *options, char *const argv[])
+{
+	const struct config *config = options->config;
+
+	if (config->policy != BERTH_POLICY_BERTH)
+		return usage_error("run", "--policy=%s: --mode=kernel has the policy berth only",
+				   berth_policy_name(config->policy));
+	if (config->exclude_destination_count > 0)
+		return failure("run", "--mode=kernel steers connections to every destination: it cannot heed "
+				      "exclude-destination of the settings");
+	return kernel_run(config, options->verbose, argv);
+}
+
+static int run_in(enum mode mode, const struct supervise_options *options, char *const argv[])
+{
+	switch (mode) {
+	case KERNEL:
+		return run_by_kernel(options, argv);
+	case SUPERVISE:
+		return supervise_run(options, argv);
+	default:
+		return run_best(options, argv);
+	}
+}
+
 int command_run(int argc, char **argv)
 {
 	struct request request = { .mode = AUTO };
 	struct config config;
 	struct supervise_options options = { .config = &config };
+	char line[CONFIG_LINE_SIZE];
 	int option, status;
 
 	/* '+': the first word that is no option is the program, and what follows belongs to it. */
@@ -149,17 +162,10 @@ int command_run(int argc, char **argv)
 	}
 	if (optind == argc)
 		return usage_error("run", "no PROGRAM given; 'berth run --help' shows how");
-	status = read_config(request.config_path, &config);
-	if (status >= 0)
-		return status;
+	if (!config_read_settings(request.config_path, &config, line))
+		return failure("run", "%s", line);
 	if (request.has_policy)
 		config.policy = request.policy;
 	options.verbose = request.verbose;
-	if (request.mode == KERNEL && config.policy != BERTH_POLICY_BERTH)
-		return usage_error("run", "--policy=%s: --mode=kernel has the policy berth only",
-				   berth_policy_name(config.policy));
-	if (request.mode == KERNEL)
-		return kernel_run(request.verbose, argv + optind);
-	return request.mode == AUTO ? run_best(&options, argv + optind)
-				    : supervise_run(&options, argv + optind);
+	return run_in(request.mode, &options, argv + optind);
 }

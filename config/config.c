@@ -5,6 +5,8 @@
 #include "config/config.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The number of the event in which Windows tells of a time-wait-collision. */
@@ -28,6 +30,30 @@ void config_set_defaults(struct config *ret_config)
 	ret_config->policy = BERTH_POLICY_BERTH;
 	ret_config->exhausted = CONFIG_EXHAUSTED_FAIL;
 	ret_config->listen = (struct berth_endpoint){ berth_address_v4(0x7f000001), LISTEN_PORT };
+}
+
+void config_fault_line(const char *path, const struct config_fault *fault, char ret_line[CONFIG_LINE_SIZE])
+{
+	int length = snprintf(ret_line, CONFIG_LINE_SIZE, "%.300s:", path);
+
+	if (fault->line != 0)
+		length += snprintf(ret_line + length, CONFIG_LINE_SIZE - (size_t)length, "%u:", fault->line);
+	snprintf(ret_line + length, CONFIG_LINE_SIZE - (size_t)length, " %s", fault->text);
+}
+
+bool config_read_settings(const char *path, struct config *ret_config, char ret_line[CONFIG_LINE_SIZE])
+{
+	const char *file = path ? path : CONFIG_DEFAULT_PATH;
+	struct config_fault fault;
+
+	if (config_read_file(file, ret_config, &fault))
+		return true;
+	if (!path && fault.error == ENOENT) {
+		config_set_defaults(ret_config);
+		return true;
+	}
+	config_fault_line(file, &fault, ret_line);
+	return false;
 }
 
 bool config_next_ports(const struct berth_port_set *ports, unsigned from, unsigned *ret_first,

@@ -66,8 +66,7 @@ struct config {
 	struct config_destination exclude_destination[CONFIG_DESTINATIONS];
 };
 
-/* Why a file was refused: for a message "FILE:LINE: TEXT", or "FILE: TEXT" where line is 0 because it
- * is not about one. The text says what is wrong and what is allowed, in printable ASCII, without a full
+/* Why a file was refused. Line is 0 where it is not about one. The text says what is wrong and what is allowed, in printable ASCII, without a full
  * stop. */
 #define CONFIG_FAULT_SIZE 320u
 struct config_fault {
@@ -84,6 +83,14 @@ bool config_read_file(const char *path, struct config *ret_config, struct config
 
 /* The same for the text of one in memory; it needs no closing NUL. */
 bool config_read(const char *text, size_t size, struct config *ret_config, struct config_fault *ret_fault);
+
+/* Reads the settings that are meant: those in that file, or with NULL those in CONFIG_DEFAULT_PATH, which need not be
+ * there. False: *ret_line says why, as "FILE:LINE: TEXT", or "FILE: TEXT". */
+#define CONFIG_LINE_SIZE 640u
+bool config_read_settings(const char *path, struct config *ret_config, char ret_line[CONFIG_LINE_SIZE]);
+
+/* That line for a fault in the file of that name. */
+void config_fault_line(const char *path, const struct config_fault *fault, char ret_line[CONFIG_LINE_SIZE]);
 
 /* Writes the berth.conf that means the same: what differs from the default. False: nothing does. */
 bool config_write(const struct config *config, FILE *out);
