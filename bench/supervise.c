@@ -8,32 +8,18 @@
  * namespace; a time is the median of 2,000 calls, and of that the median of seven rounds. Then again with
  * 100,000 sockets of others in the namespace. BERTH names another binary than the one beside this one.
  */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <net/if.h>
-#include <netinet/in.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "bench/many_sockets.h"
 
 enum {
 	CALLS = 2000,
 	ROUNDS = 7,
 	PORT = 7001,
-	HOLDERS = 4,
-	HELD = 12500, /* by each holder, and as many wait in the queue of the listener */
 };
 
 enum timed {
@@ -59,19 +45,6 @@ enum way {
 	WAYS
 };
 
-static void fail(const char *what)
-{
-	fprintf(stderr, "bench/supervise: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static int check(int result, const char *what)
-{
-	if (result < 0)
-		fail(what);
-	return result;
-}
-
 static double now_us(void)
 {
 	struct timespec now;
@@ -91,17 +64,6 @@ static double median(double *values, int count)
 {
 	qsort(values, (size_t)count, sizeof(*values), ascending);
 	return values[count / 2];
-}
-
-static struct sockaddr_in loopback(unsigned last_byte, unsigned port)
-{
-	struct sockaddr_in address = {
-		.sin_family = AF_INET,
-		.sin_port = htons(port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + last_byte),
-	};
-
-	return address;
 }
 
 /* ---- the process that is measured ---- */
@@ -220,74 +182,6 @@ static void run_rounds(double result[WAYS][TIMED])
 			result[way][timed] = median(rounds[way][timed], ROUNDS);
 }
 
-static void write_file(const char *path, const char *text)
-{
-	int fd = check(open(path, O_WRONLY | O_CLOEXEC), path);
-
-	check((int)write(fd, text, strlen(text)), path);
-	close(fd);
-}
-
-static void enter_namespace(void)
-{
-	unsigned uid = getuid();
-	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	char map[32];
-	int fd;
-
-	check(unshare(CLONE_NEWNET | (uid ? CLONE_NEWUSER : 0)), "unshare");
-	if (uid) {
-		snprintf(map, sizeof(map), "0 %u 1", uid);
-		write_file("/proc/self/uid_map", map);
-	}
-	fd = check(socket(AF_INET, SOCK_DGRAM, 0), "socket");
-	check(ioctl(fd, SIOCSIFFLAGS, &lo), "lo");
-	close(fd);
-	write_file("/proc/sys/net/core/somaxconn", "65535");
-}
-
-/* Holds connections to an address of its own, which nobody accepts, until its parent is gone. */
-static void hold(unsigned number, int ready)
-{
-	struct sockaddr_in address = loopback(2 + number, PORT + 1);
-	int listener = check(socket(AF_INET, SOCK_STREAM, 0), "socket");
-	struct rlimit files;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	getrlimit(RLIMIT_NOFILE, &files);
-	files.rlim_cur = files.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &files);
-	check(bind(listener, (struct sockaddr *)&address, sizeof(address)), "bind");
-	check(listen(listener, 65535), "listen");
-	for (int i = 0; i < HELD; i++) {
-		int fd = check(socket(AF_INET, SOCK_STREAM, 0), "socket");
-
-		check(connect(fd, (struct sockaddr *)&address, sizeof(address)), "connect");
-	}
-	check((int)write(ready, "", 1), "write");
-	for (;;)
-		pause();
-}
-
-static void fill_host(void)
-{
-	int ready[2];
-	char byte;
-
-	check(pipe2(ready, O_CLOEXEC), "pipe");
-	for (unsigned i = 0; i < HOLDERS; i++)
-		if (check(fork(), "fork") == 0)
-			hold(i, ready[1]);
-	close(ready[1]);
-	for (unsigned i = 0; i < HOLDERS; i++) {
-		if (read(ready[0], &byte, 1) != 1) {
-			fprintf(stderr, "bench/supervise: the many sockets could not be made\n");
-			exit(1);
-		}
-	}
-	close(ready[0]);
-}
-
 static void print_table(const char *title, double result[WAYS][TIMED])
 {
 	printf("%s\n  %-26s %10s %10s %10s %8s\n", title, "p50, microseconds", "stock", "Berth", "added",
@@ -337,7 +231,7 @@ int main(int argc, char **argv)
 	berth = find_berth(argv[0]);
 	enter_namespace();
 	run_rounds(empty);
-	fill_host();
+	fill_host(PORT + 1);
 	run_rounds(full);
 	if (json) {
 		puts("[");

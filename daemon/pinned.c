@@ -32,8 +32,7 @@ static int read_words(const char *dir, struct pinned *ret_pinned)
 	return strcmp(ret_pinned->build, hooks_build()) == 0 ? 0 : -ESTALE;
 }
 
-/* Maps the variables into our memory, to be unmapped. NULL and errno. */
-static const void *map_variables(const char *dir)
+void *pinned_map(const char *dir, bool writable)
 {
 	char path[PATH_MAX];
 	void *variables;
@@ -43,7 +42,8 @@ static const void *map_variables(const char *dir)
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return NULL;
-	variables = mmap(NULL, hooks_variables_size(), PROT_READ, MAP_SHARED, fd, 0);
+	variables = mmap(NULL, hooks_variables_size(), PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED,
+			 fd, 0);
 	close(fd);
 	return variables == MAP_FAILED ? NULL : variables;
 }
@@ -51,18 +51,18 @@ static const void *map_variables(const char *dir)
 int pinned_read(const char *dir, struct pinned *ret_pinned)
 {
 	int error;
-	const void *variables;
+	void *variables;
 
 	memset(ret_pinned, 0, sizeof(*ret_pinned));
 	error = read_words(dir, ret_pinned);
 	if (error)
 		return error;
-	variables = map_variables(dir);
+	variables = pinned_map(dir, false);
 	if (!variables)
 		return -errno;
 	for (int way = 0; way < WIRE_WAYS; way++)
 		ret_pinned->ways[way] = hooks_ways(variables)[way];
 	ret_pinned->settings = *hooks_settings(variables);
-	munmap((void *)variables, hooks_variables_size());
+	munmap(variables, hooks_variables_size());
 	return 0;
 }

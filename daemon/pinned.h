@@ -6,6 +6,7 @@
 #define BERTH_DAEMON_PINNED_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "wire/kernel_mode.h"
@@ -29,5 +30,9 @@ struct pinned {
  *   -ESTALE  another build of berth attached it, whose numbers this one cannot read: ret_pinned has the words
  */
 int pinned_read(const char *dir, struct pinned *ret_pinned);
+
+/* Maps the variables of the hooks that are pinned there, which must be this build's, into memory: hooks_variables_size()
+ * bytes (hooks.h), for the caller to unmap. NULL and errno. */
+void *pinned_map(const char *dir, bool writable);
 
 #endif
