@@ -247,7 +247,7 @@ static __always_inline int any_port(struct bpf_sock_addr *ctx, __u32 family)
 	struct tcp_sock *tcp = tcp_socket(ctx, family, &way);
 	__u32 address_be[4];
 
-	if (tcp && ctx->user_port != 0)
+	if (tcp && (ctx->user_port != 0 || ctx->sk->src_port != 0))
 		way = WIRE_BOUND;
 	else if (tcp && has_flag(tcp, bind_no_port_bit))
 		way = WIRE_OWN_CHOICE;

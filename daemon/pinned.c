@@ -66,3 +66,42 @@ int pinned_read(const char *dir, struct pinned *ret_pinned)
 	munmap(variables, hooks_variables_size());
 	return 0;
 }
+
+/* Keeps the latest, in their order. */
+static unsigned insert(struct pinned_exhaustion *latest, unsigned count, const struct pinned_exhaustion *one)
+{
+	unsigned place = count;
+
+	while (place > 0 && latest[place - 1].noted.last_ns < one->noted.last_ns)
+		place--;
+	if (place == PINNED_EXHAUSTIONS)
+		return count;
+	if (count < PINNED_EXHAUSTIONS)
+		count++;
+	memmove(latest + place + 1, latest + place, (count - 1 - place) * sizeof(*latest));
+	latest[place] = *one;
+	return count;
+}
+
+unsigned pinned_exhaustions(const char *dir, struct pinned_exhaustion ret_latest[PINNED_EXHAUSTIONS])
+{
+	struct wire_destination *before = NULL, last;
+	struct pinned_exhaustion one;
+	char path[PATH_MAX];
+	unsigned count = 0;
+	int fd;
+
+	pins_map_path(dir, "exhaustions", path);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return 0;
+	/* Bounded, as whoever connects meanwhile may have the walk begin anew. */
+	for (unsigned i = 0; i < WIRE_EXHAUSTIONS && bpf_map_get_next_key(fd, before, &one.to) == 0; i++) {
+		if (bpf_map_lookup_elem(fd, &one.to, &one.noted) == 0)
+			count = insert(ret_latest, count, &one);
+		last = one.to;
+		before = &last;
+	}
+	close(fd);
+	return count;
+}

@@ -128,6 +128,10 @@ def test_exhausted(steered):
     steered.start(narrow + "fail\n")
     ports, errors = steered.connect("connect", 10)
     assert sorted(ports) == [*range(40000, 40005)] and errors == [errno.EADDRNOTAVAIL] * 5
+    (event,) = steered.machine.json([BERTH, "status", "--json"])["kernel_mode"]["ports_exhausted"]
+    # The first failed in the kernel, and showed from which address connections go there.
+    assert (event["remote"], event["count"]) == ("127.0.0.1:7001", 4) and 0 <= event["last_s"] < 60
+    assert "ports ran out for 127.0.0.1:7001: 4 calls" in steered.machine.run([BERTH, "status"]).stdout
     steered.change(narrow + "kernel\n")
     steered.machine.net.sysctl("ipv4.tcp_tw_reuse", 0)
     assert {*steered.connect("connect", 5)[0]} & {*range(40005, 40010)}

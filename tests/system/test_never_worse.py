@@ -5,11 +5,7 @@ Berth. The range has 100 ports; what the program tells is how many calls of each
 Stock Linux is measured too, and must do what is said of it.
 """
 
-import json
-import subprocess
-
 import pytest
-from conftest import tool
 
 FIRST, PORTS = 40000, 100
 PYTHON = "/usr/bin/python3"
