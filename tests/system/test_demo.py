@@ -14,11 +14,12 @@ import pty
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import tempfile
 
 import pytest
-from conftest import BERTH, descendants, wait_for
+from conftest import BERTH, descendants, status_fields, wait_for
 
 DEMO_SECONDS = 100
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
@@ -238,6 +239,9 @@ def test_killed_demo_takes_everything_along(binary, half):
         return len(names) >= 2 and supervised == (half == "berth")
 
     wait_for(reached, f"the {half} half")
+    process.send_signal(signal.SIGSTOP)  # it starts no more of them
+    started = descendants(process.pid)
     process.kill()
     process.wait()
-    wait_for(lambda: not descendants(os.getpid()), "the demo's processes to end")
+    lives = lambda pid: (fields := status_fields(pid)) and fields[2] != "Z"
+    wait_for(lambda: not any(map(lives, started)), "the demo's processes to end")
