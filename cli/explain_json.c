@@ -89,9 +89,9 @@ json_t *explain_json(const struct explain_document *document)
 	char local[VIEW_ENDPOINT_TEXT];
 
 	json_object_update_new(object,
-			       json_pack("{s:s, s:s, s:s?, s:I, s:I, s:I, s:b}", "local",
+			       json_pack("{s:s, s:s, s:b, s:s?, s:I, s:I, s:I, s:b}", "local",
 					 view_address_text(&is->pair.local, local), "verdict",
-					 view_verdict_name(is->verdict), "error",
+					 view_verdict_name(is->verdict), "steered", is->steered, "error",
 					 is->verdict == VIEW_EXHAUSTED ? "EADDRNOTAVAIL" : NULL, "search",
 					 (json_int_t)is->search, "fresh", (json_int_t)is->fresh, "elsewhere",
 					 (json_int_t)is->elsewhere, "takes_over", is->takes_over));

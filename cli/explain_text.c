@@ -24,34 +24,13 @@ static const char *say(struct number *number, uint64_t value)
 }
 #define N(value) say(&(struct number){ "" }, value)
 
-static void print_verdict(const struct explain_document *document)
+/* Kernel mode has bind() share ports, which the kernel by itself does not. */
+static void print_bind(const struct explain_document *document)
 {
 	const struct view_explanation *is = document->explanation;
 
-	switch (is->verdict) {
-	case VIEW_AT_ONCE:
-		print_paragraph(document->out, 0, "", "connect() gets a port at once.");
-		break;
-	case VIEW_SEARCH:
-		print_paragraph(
-			document->out, 0, "",
-			"connect() gets a port, but it is slow: the kernel tries one port after the other, and looks at "
-			"about %s of them before it finds one.",
-			N(is->search));
-		break;
-	case VIEW_TAKE_OVER:
-		print_paragraph(
-			document->out, 0, "",
-			"connect() gets a port that is in TIME_WAIT: no other is left. It takes the old connection over, "
-			"after looking at about %s ports.",
-			N(is->search));
-		break;
-	case VIEW_EXHAUSTED:
-		print_paragraph(document->out, 0, "",
-				"connect() fails with EADDRNOTAVAIL: none of the %s ports is left.",
-				N(is->usable));
-		break;
-	}
+	if (is->steered)
+		return;
 	if (is->fresh == 0)
 		print_paragraph(
 			document->out, 0, "",
@@ -63,6 +42,37 @@ static void print_verdict(const struct explain_document *document)
 			"A program that calls bind() to port 0 before it has %s ports to choose from: those without "
 			"a connection to anybody.",
 			N(is->fresh));
+}
+
+static void print_verdict(const struct explain_document *document)
+{
+	const struct view_explanation *is = document->explanation;
+
+	switch (is->verdict) {
+	case VIEW_AT_ONCE:
+		print_paragraph(document->out, 0, "", "connect() gets a port at once%s.",
+				is->steered ? ": Berth's kernel mode chooses it" : "");
+		break;
+	case VIEW_SEARCH:
+		print_paragraph(
+			document->out, 0, "",
+			"connect() gets a port, but it is slow: the kernel tries one port after the other, and looks at "
+			"about %s of them before it finds one.",
+			N(is->search));
+		break;
+	case VIEW_TAKE_OVER:
+		print_paragraph(
+			document->out, 0, "",
+			"connect() gets a port that is in TIME_WAIT: no other is left. It takes the old "
+			"connection over%s.",
+			is->steered ? "" : ", after a search of most of the range");
+		break;
+	case VIEW_EXHAUSTED:
+		print_paragraph(document->out, 0, "",
+				"connect() fails with EADDRNOTAVAIL: none of the %s ports is left.",
+				N(is->usable));
+		break;
+	}
 }
 
 static void print_ports(const struct explain_document *document)
@@ -284,6 +294,7 @@ void explain_print(const struct explain_document *document)
 			to->addresses > 1 ? ", the first address of " : "",
 			to->addresses > 1 ? document->asked : "");
 	print_verdict(document);
+	print_bind(document);
 	fputc('\n', document->out);
 	print_ports(document);
 	print_states(document);

@@ -95,7 +95,7 @@ static bool would_help(const struct view_snapshot *now, const struct view_explan
 		return waits;
 	case VIEW_BERTH_RUN:
 		*ret_gain = outlook->free > explanation->fresh ? outlook->free - explanation->fresh : 0;
-		return *ret_gain > 0 || explanation->verdict == VIEW_SEARCH;
+		return !explanation->steered && (*ret_gain > 0 || explanation->verdict == VIEW_SEARCH);
 	case VIEW_MORE_DESTINATIONS:
 	case VIEW_MORE_LOCALS:
 		*ret_gain = explanation->usable;
@@ -125,7 +125,8 @@ static bool is_short(const struct view_explanation *explanation)
 
 	return explanation->verdict != VIEW_AT_ONCE || outlook->seconds_left < LONG_S ||
 	       outlook->blocked * 100u >= explanation->usable * ENOUGH_PERCENT ||
-	       explanation->fresh * 100u < explanation->usable * (100 - ENOUGH_PERCENT);
+	       (!explanation->steered &&
+		explanation->fresh * 100u < explanation->usable * (100 - ENOUGH_PERCENT));
 }
 
 size_t view_advise(const struct view_snapshot *now, const struct view_explanation *explanation,

@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 
 #include "host/socket_table.h"
+#include "host/steered.h"
 
 #define SAMPLES 8u
 
@@ -88,7 +89,9 @@ static void judge(const struct view_snapshot *now, uint32_t number, struct view_
 	else if (explanation->outlook.free == 0)
 		explanation->verdict = VIEW_TAKE_OVER;
 	else
-		explanation->verdict = explanation->search < VIEW_LONG_SEARCH ? VIEW_AT_ONCE : VIEW_SEARCH;
+		explanation->verdict = explanation->steered || explanation->search < VIEW_LONG_SEARCH
+					       ? VIEW_AT_ONCE
+					       : VIEW_SEARCH;
 }
 
 static void count_states(const struct view_snapshot *now, struct view_explanation *explanation)
@@ -137,6 +140,7 @@ int view_explain(const struct view_snapshot *now, const struct view_snapshot *be
 	uint32_t number = view_pair_index_find(&now->destinations, &pair->local, &pair->remote);
 	struct view_explanation explanation = {
 		.pair = *pair,
+		.steered = steered_by_kernel(),
 		.usable = berth_port_set_count(&now->usable),
 		.fresh = view_fresh_ports(now, &pair->local, NULL),
 		.timestamps = now->ports.timestamps ? VIEW_TIMESTAMPS_UNKNOWN : VIEW_TIMESTAMPS_OFF,

@@ -9,7 +9,7 @@
 
 #include "view/outlook.h"
 
-/* What a connect() by a socket without a port gets. */
+/* What a connect() by a socket without a port gets, of a program where the caller is. */
 enum view_verdict {
 	VIEW_AT_ONCE,	/* a port, after a short search */
 	VIEW_SEARCH,	/* a port, after a long search (VIEW_LONG_SEARCH) */
@@ -30,7 +30,8 @@ struct view_explanation {
 	struct view_pair pair;
 	enum view_verdict verdict;
 	uint32_t usable;
-	uint32_t search; /* ports that connect() looks at, expected; of no meaning if exhausted */
+	bool steered;	 /* kernel mode names the port, without a search (host/steered.h) */
+	uint32_t search; /* ports that connect() looks at, expected; of no meaning if exhausted or steered */
 	struct view_outlook outlook;
 	struct view_ages ages;
 	double waiting_per_s;

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import BERTH, SINK_PORT, wait_for
+from conftest import BERTH, KERNEL, SINK_PORT, wait_for
 from view_world import CLOSES_FIRST, PYTHON, berth, make, refused, report, ss, start, unprivileged
 
 HERE = f"127.0.0.1:{SINK_PORT}"
@@ -283,3 +283,15 @@ def test_bad_usage(net, arguments):
 def test_unknown_name(net):
     done = berth(net, "explain", "no-such-host.invalid:80")
     assert done.returncode == 1 and done.stderr.startswith("berth explain: cannot resolve 'no-such-host.invalid'")
+
+
+def test_in_kernel_mode(world):
+    """There is no search to fear, and nothing better to be had by Berth."""
+    limit(world, 40000, 43999)
+    make(world, ("127.0.0.1", SINK_PORT, 2050, "keep"))
+    asked = [BERTH, "explain", ONCE, HERE]
+    outside, inside = (world.json([*prefix, *asked, "--json"]) for prefix in ([], KERNEL))
+    advice = [{one["id"] for one in said["advice"]} for said in (outside, inside)]
+    assert (outside["steered"], outside["verdict"], "berth-run" in advice[0]) == (False, "search", True)
+    assert (inside["steered"], inside["verdict"], "berth-run" in advice[1]) == (True, "at-once", False)
+    assert "connect() gets a port at once: Berth's kernel mode chooses it." in world.output([*KERNEL, *asked])
