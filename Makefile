@@ -112,9 +112,9 @@ $(DIFFERENTIAL): $(call objects,tests/differential)
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^
-$(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libberth.a
+$(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(call objects,host) $(BUILD)/libberth.a
 	$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpthread
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(wildcard core/*.[ch] tests/core/*.h)
 	$(call say,FUZZ)
 	$(Q)mkdir -p $(@D)

@@ -8,25 +8,7 @@
  * namespace; a time is the median of 2,000 calls, and of that the median of seven rounds. Then again with
  * 100,000 sockets of others in the namespace. BERTH names another binary than the one beside this one.
  */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <net/if.h>
-#include <netinet/in.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+#include "bench/bench.h"
 
 enum {
 	CALLS = 2000,
@@ -59,60 +41,7 @@ enum way {
 	WAYS
 };
 
-static void fail(const char *what)
-{
-	fprintf(stderr, "bench/supervise: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static int check(int result, const char *what)
-{
-	if (result < 0)
-		fail(what);
-	return result;
-}
-
-static double now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
-
-static int ascending(const void *left, const void *right)
-{
-	double a = *(const double *)left, b = *(const double *)right;
-
-	return (a > b) - (a < b);
-}
-
-static double median(double *values, int count)
-{
-	qsort(values, (size_t)count, sizeof(*values), ascending);
-	return values[count / 2];
-}
-
-static struct sockaddr_in loopback(unsigned last_byte, unsigned port)
-{
-	struct sockaddr_in address = {
-		.sin_family = AF_INET,
-		.sin_port = htons(port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + last_byte),
-	};
-
-	return address;
-}
-
 /* ---- the process that is measured ---- */
-
-static void abort_connection(int fd)
-{
-	const struct linger reset = { .l_onoff = 1 };
-
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	close(fd);
-}
 
 /* Makes one socket ready for the call, times the call, and takes all down again. */
 static double time_one(enum timed timed, int listener, unsigned number)
@@ -220,32 +149,6 @@ static void run_rounds(double result[WAYS][TIMED])
 			result[way][timed] = median(rounds[way][timed], ROUNDS);
 }
 
-static void write_file(const char *path, const char *text)
-{
-	int fd = check(open(path, O_WRONLY | O_CLOEXEC), path);
-
-	check((int)write(fd, text, strlen(text)), path);
-	close(fd);
-}
-
-static void enter_namespace(void)
-{
-	unsigned uid = getuid();
-	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	char map[32];
-	int fd;
-
-	check(unshare(CLONE_NEWNET | (uid ? CLONE_NEWUSER : 0)), "unshare");
-	if (uid) {
-		snprintf(map, sizeof(map), "0 %u 1", uid);
-		write_file("/proc/self/uid_map", map);
-	}
-	fd = check(socket(AF_INET, SOCK_DGRAM, 0), "socket");
-	check(ioctl(fd, SIOCSIFFLAGS, &lo), "lo");
-	close(fd);
-	write_file("/proc/sys/net/core/somaxconn", "65535");
-}
-
 /* Holds connections to an address of its own, which nobody accepts, until its parent is gone. */
 static void hold(unsigned number, int ready)
 {
@@ -308,33 +211,16 @@ static void print_json(unsigned sockets, double result[WAYS][TIMED], bool last)
 	printf("}}%s\n", last ? "" : ",");
 }
 
-/* The binary in the folder above this one's, or what BERTH says. */
-static const char *find_berth(const char *own_path)
-{
-	static char path[4096];
-	const char *slash = strrchr(own_path, '/');
-
-	if (getenv("BERTH"))
-		return getenv("BERTH");
-	snprintf(path, sizeof(path), "%.*s/../berth", slash ? (int)(slash - own_path) : 1,
-		 slash ? own_path : ".");
-	return path;
-}
-
 int main(int argc, char **argv)
 {
-	bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
 	double empty[WAYS][TIMED], full[WAYS][TIMED];
+	bool json;
 
 	if (argc == 2 && strcmp(argv[1], "--measure") == 0)
 		return measure();
-	if (argc > 1 && !json) {
-		fprintf(stderr, "bench/supervise: unknown argument \"%s\"; usage: bench/supervise [--json]\n",
-			argv[1]);
-		return 2;
-	}
-	self = argv[0];
-	berth = find_berth(argv[0]);
+	json = wants_json(argc, argv);
+	self = find_self();
+	berth = find_berth();
 	enter_namespace();
 	run_rounds(empty);
 	fill_host();
