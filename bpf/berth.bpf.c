@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 #include <linux/bpf.h>
+
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -54,8 +55,8 @@ static __always_inline bool is_own_choice(const struct tcp_sock *tcp)
 }
 
 /* WIRE_FRESH if the socket is one to give a port to; otherwise the way out. */
-static __always_inline enum wire_way examine(struct bpf_sock_addr *ctx, struct tcp_sock *tcp, struct call *call,
-					     struct port_namespace **ret_namespace)
+static __always_inline enum wire_way examine(struct bpf_sock_addr *ctx, struct tcp_sock *tcp,
+					     struct call *call, struct port_namespace **ret_namespace)
 {
 	struct net *net;
 
@@ -77,7 +78,8 @@ static __always_inline enum wire_way examine(struct bpf_sock_addr *ctx, struct t
 }
 
 /* NULL and *ret_way if it is none. */
-static __always_inline struct tcp_sock *tcp_socket(struct bpf_sock_addr *ctx, __u32 family, enum wire_way *ret_way)
+static __always_inline struct tcp_sock *tcp_socket(struct bpf_sock_addr *ctx, __u32 family,
+						   enum wire_way *ret_way)
 {
 	struct bpf_sock *sk = ctx->sk;
 
@@ -105,7 +107,7 @@ static __always_inline bool is_link_local(const __u32 *address_be)
 }
 
 /* The unspecified address is this host, here as in ip_route_output_key() and tcp_v6_connect(). */
-static __always_inline void replace_any(struct destination *to)
+static __always_inline void replace_any(struct wire_destination *to)
 {
 	if (is_mapped(to->address_be)) {
 		if (to->address_be[3] == 0)
@@ -163,7 +165,7 @@ int connect4(struct bpf_sock_addr *ctx)
 {
 	struct connecting connecting = { .ctx = ctx };
 	struct call *call = &connecting.call;
-	struct destination *to = &call->question.to;
+	struct wire_destination *to = &call->question.to;
 	enum wire_way way;
 	struct tcp_sock *tcp = tcp_socket(ctx, AF_INET, &way);
 
@@ -192,7 +194,7 @@ int connect6(struct bpf_sock_addr *ctx)
 {
 	struct connecting connecting = { .ctx = ctx, .call.ipv6_socket = true };
 	struct call *call = &connecting.call;
-	struct destination *to = &call->question.to;
+	struct wire_destination *to = &call->question.to;
 	enum wire_way way;
 	struct tcp_sock *tcp = tcp_socket(ctx, AF_INET6, &way);
 	__u32 source_be[4];
@@ -223,7 +225,8 @@ int connect6(struct bpf_sock_addr *ctx)
 	}
 	replace_any(to);
 	call->question.ipv4 = is_mapped(to->address_be);
-	if (call->question.ipv4 && BPF_CORE_READ_BITFIELD(&((struct sock *)tcp)->__sk_common, skc_ipv6only) != 0) {
+	if (call->question.ipv4 &&
+	    BPF_CORE_READ_BITFIELD(&((struct sock *)tcp)->__sk_common, skc_ipv6only) != 0) {
 		count(WIRE_NOT_TCP); /* fails before a port is chosen */
 		return 1;
 	}
@@ -244,7 +247,7 @@ static __always_inline int any_port(struct bpf_sock_addr *ctx, __u32 family)
 	struct tcp_sock *tcp = tcp_socket(ctx, family, &way);
 	__u32 address_be[4];
 
-	if (tcp && ctx->user_port != 0)
+	if (tcp && (ctx->user_port != 0 || ctx->sk->src_port != 0))
 		way = WIRE_BOUND;
 	else if (tcp && has_flag(tcp, bind_no_port_bit))
 		way = WIRE_OWN_CHOICE;
@@ -301,7 +304,8 @@ int bound6(struct bpf_sock *ctx)
 
 /* ---- beginnings and ends ---- */
 
-static __always_inline void name_destination(const struct sock_common *common, __u64 netns, struct destination *ret_to)
+static __always_inline void name_destination(const struct sock_common *common, __u64 netns,
+					     struct wire_destination *ret_to)
 {
 	ret_to->netns = netns;
 	ret_to->port_be = common->skc_dport;
@@ -329,7 +333,7 @@ static __always_inline void name_source(const struct sock_common *common, __u32 
 	}
 }
 
-static __always_inline void learn_source(const struct sock_common *common, const struct destination *to)
+static __always_inline void learn_source(const struct sock_common *common, const struct wire_destination *to)
 {
 	struct record *record = bpf_map_lookup_elem(&records, to);
 
@@ -339,7 +343,7 @@ static __always_inline void learn_source(const struct sock_common *common, const
 	record->source_ns = bpf_ktime_get_ns();
 }
 
-static __always_inline void free_port(const struct destination *to, unsigned port)
+static __always_inline void free_port(const struct wire_destination *to, unsigned port)
 {
 	struct record *record = bpf_map_lookup_elem(&records, to);
 
@@ -370,7 +374,7 @@ static __always_inline bool leaves_time_wait(int state)
 static __always_inline int begins(const struct sock_common *common, __u64 netns)
 {
 	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &netns);
-	struct destination to = { 0 };
+	struct wire_destination to = { 0 };
 	unsigned port = common->skc_num;
 
 	if (!namespace)
@@ -388,7 +392,7 @@ static __always_inline int begins(const struct sock_common *common, __u64 netns)
 
 static __always_inline int ends(const struct sock_common *common, __u64 netns, int before)
 {
-	struct destination to = { 0 };
+	struct wire_destination to = { 0 };
 
 	release_port(common, netns, before);
 	if (records_made == 0 || leaves_time_wait(before))

@@ -21,25 +21,19 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/kernel_types.h"
+#include "wire/kernel_mode.h"
 
-#define CHAIN_MAX  16 /* buckets of other ports in the same slot */
+#define CHAIN_MAX  16	/* buckets of other ports in the same slot */
 #define OWNERS_MAX 1024 /* of one port, and its local addresses */
-
-struct destination {
-	__u64 netns; /* net_cookie */
-	__u32 source_be[4]; /* 0 if the socket is bound to no address; IPv4 in its mapped form */
-	__u32 address_be[4];
-	__u32 port_be;
-	__u32 pad;
-};
 
 /* What is asked. The kernel's addresses are plain numbers here, which look_at() makes pointers of. */
 struct question {
 	__u64 net, table; /* struct net *, struct inet_bind_hashbucket * */
 	__u32 table_size, hash_mix;
-	struct destination to; /* no address and no port for bind() */
-	__u32 source_be[4];    /* the address that the socket is bound to; or from where the connection may come */
-	__u32 now_s;	       /* as tw_ts_recent_stamp counts */
+	struct wire_destination to; /* no address and no port for bind() */
+	__u32 source_be
+		[4]; /* the address that the socket is bound to; or from where the connection may come */
+	__u32 now_s; /* as tw_ts_recent_stamp counts */
 	bool ipv4;
 	bool bound;	   /* the socket has an address, or is about to get it */
 	bool source_known; /* if it has none */
@@ -59,10 +53,10 @@ struct look {
 	/* When the first and the last of those in TIME_WAIT leaves it, in jiffies; 0: none is. If a destination is asked for,
 	 * the last one counts the connection with it only. */
 	__u64 first_leaves, last_leaves;
-	__u32 found;  /* the bits above */
-	__u32 owners; /* 0: nobody is on the port */
-	__u32 visited; /* those on other addresses, too */
-	__u32 port;    /* which is asked for */
+	__u32 found;	  /* the bits above */
+	__u32 owners;	  /* 0: nobody is on the port */
+	__u32 visited;	  /* those on other addresses, too */
+	__u32 port;	  /* which is asked for */
 	bool may_share;	  /* the kernel has noted that all who bound the port share it */
 	bool kernel_only; /* the kernel has chosen the port for all who are on it, and may once more */
 };
@@ -143,7 +137,8 @@ static __always_inline bool is_beside(const struct question *question, const str
 	return owner->skc_rcv_saddr != 0;
 }
 
-static __always_inline bool is_from_elsewhere(const struct question *question, const struct sock_common *owner)
+static __always_inline bool is_from_elsewhere(const struct question *question,
+					      const struct sock_common *owner)
 {
 	return !question->bound && !(question->source_known && is_from(question, owner));
 }

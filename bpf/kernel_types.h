@@ -65,14 +65,16 @@ struct inet_bind_bucket {
 	possible_net_t ib_net;
 	int l3mdev;
 	unsigned short port;
-	signed char fastreuse; /* above 0: all that bound it share; below: the kernel chose it for all that are on it */
+	signed char
+		fastreuse; /* above 0: all that bound it share; below: the kernel chose it for all that are on it */
 	signed char fastreuseport;
 	struct hlist_node node;
 	struct hlist_head bhash2; /* of inet_bind2_bucket.bhash_node: one for each local address */
 };
 struct inet_bind2_bucket {
 	struct hlist_node bhash_node;
-	struct hlist_head owners; /* of sock_common.skc_bind_node: sockets and what is left of them in TIME_WAIT */
+	struct hlist_head
+		owners; /* of sock_common.skc_bind_node: sockets and what is left of them in TIME_WAIT */
 };
 
 struct sock_common {
@@ -122,6 +124,6 @@ extern void *bpf_rdonly_cast(const void *address, __u32 type_id) __ksym;
 	((struct type *)bpf_rdonly_cast((const void *)(address), bpf_core_type_id_kernel(struct type)))
 /* The structure of which `node` points to a member. */
 #define read_around(type, member, node) \
-	read_as(type, (const char *)(node) - bpf_core_field_offset(struct type, member))
+	read_as(type, (const char *)(node)-bpf_core_field_offset(struct type, member))
 
 #endif

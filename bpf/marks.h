@@ -59,19 +59,6 @@ static __always_inline unsigned draw(unsigned bound)
 	return (__u64)bpf_get_prandom_u32() * bound >> 32;
 }
 
-static __always_inline unsigned pick_in_line(const struct marks *marks, unsigned line, unsigned left)
-{
-	for (unsigned i = 0; i < LINE_WORDS; i++) {
-		unsigned word = (line * LINE_WORDS + i) % PORT_WORDS;
-		unsigned here = berth_word_count(~marks->word[word]);
-
-		if (left < here)
-			return word * 64 + berth_word_select(~marks->word[word], left);
-		left -= here;
-	}
-	return 0;
-}
-
 struct copy {
 	struct marks *to;
 	const struct marks *from;
@@ -99,7 +86,8 @@ __noinline int copy_marks(struct marks *to, const struct marks *from)
 /* For the verifier: the compiler is not to reason away the comparison of `number` that follows. */
 #define FORGET(number) asm volatile("" : "+r"(number))
 
-static __always_inline unsigned count_unmarked(const struct marks *marks, unsigned first_line, unsigned last_line)
+static __always_inline unsigned count_unmarked(const struct marks *marks, unsigned first_line,
+					       unsigned last_line)
 {
 	unsigned total = 0;
 
@@ -112,11 +100,47 @@ static __always_inline unsigned count_unmarked(const struct marks *marks, unsign
 	return total;
 }
 
+/* The `left`-th port without a mark of a line, from 0; 0: there are not so many. */
+__noinline unsigned pick_in_line(const struct marks *marks, unsigned line, unsigned left)
+{
+	unsigned word = line % LINES * LINE_WORDS, end = word + LINE_WORDS;
+
+	if (!marks)
+		return 0;
+	for (; word < end; word++) {
+		unsigned here = berth_word_count(~marks->word[word % PORT_WORDS]);
+
+		if (left < here)
+			break;
+		left -= here;
+	}
+	FORGET(word);
+	if (word >= end || word >= PORT_WORDS)
+		return 0;
+	return word * 64 + berth_word_select(~marks->word[word], left);
+}
+
+static __always_inline unsigned pick_in_lines(const struct marks *marks, unsigned first_line,
+					      unsigned last_line)
+{
+	unsigned left = count_unmarked(marks, first_line, last_line), line;
+
+	if (left == 0)
+		return 0;
+	left = draw(left);
+	for (line = first_line; line <= last_line; line++) {
+		FORGET(line);
+		if (line >= LINES || left < marks->unmarked[line])
+			break;
+		left -= marks->unmarked[line];
+	}
+	FORGET(line);
+	return line < LINES ? pick_in_line(marks, line, left) : 0;
+}
+
 /* A port without a mark in [first, last], outside of which all are marked; 0: none. */
 __noinline unsigned pick(const struct marks *marks, unsigned first, unsigned last)
 {
-	unsigned left;
-
 	if (!marks)
 		return 0;
 	for (int i = 0; i < DRAWS; i++) {
@@ -125,19 +149,7 @@ __noinline unsigned pick(const struct marks *marks, unsigned first, unsigned las
 		if (!is_marked(marks, port))
 			return port & 0xffff;
 	}
-	left = count_unmarked(marks, first / LINE_PORTS, last / LINE_PORTS);
-	if (left == 0)
-		return 0;
-	left = draw(left);
-	for (unsigned line = first / LINE_PORTS; line <= last / LINE_PORTS; line++) {
-		FORGET(line);
-		if (line >= LINES)
-			break;
-		if (left < marks->unmarked[line])
-			return pick_in_line(marks, line, left);
-		left -= marks->unmarked[line];
-	}
-	return 0;
+	return pick_in_lines(marks, first / LINE_PORTS, last / LINE_PORTS);
 }
 
 #endif

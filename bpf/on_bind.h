@@ -37,7 +37,7 @@ static __always_inline bool can_bind(const struct look *look)
 
 enum naming {
 	NOT_NAMED,
-	NAMED, /* and claimed */
+	NAMED,	    /* and claimed */
 	NAME_LATER, /* somebody is idle on it, who may be about to go */
 };
 
@@ -81,7 +81,8 @@ static __always_inline void note_for_bind(struct binding *binding, unsigned port
 		return;
 	if (look->owners == 0)
 		binding->fresh = port;
-	if (!has(look, NOT_WAITING) && (binding->waiting == 0 || (__s64)(look->last_leaves - binding->leaves) < 0)) {
+	if (!has(look, NOT_WAITING) &&
+	    (binding->waiting == 0 || (__s64)(look->last_leaves - binding->leaves) < 0)) {
 		binding->waiting = port;
 		binding->leaves = look->last_leaves;
 	}
@@ -127,9 +128,9 @@ static __always_inline bool is_known_to_be_out(const struct binding *binding)
 
 	return last_port(namespace) - first_port(namespace) >= BIND_SMALL &&
 	       (__s64)(namespace->bind_until_ns - binding->call.now_ns) > 0 &&
-	       namespace->bind_released == namespace->released && namespace->bind_source_be[0] == source_be[0] &&
-	       namespace->bind_source_be[1] == source_be[1] && namespace->bind_source_be[2] == source_be[2] &&
-	       namespace->bind_source_be[3] == source_be[3];
+	       namespace->bind_released == namespace->released &&
+	       namespace->bind_source_be[0] == source_be[0] && namespace->bind_source_be[1] == source_be[1] &&
+	       namespace->bind_source_be[2] == source_be[2] && namespace->bind_source_be[3] == source_be[3];
 }
 
 /* The last resort before ports are shared: a connection from a shared port may exist already, and then fails. Costs what the

@@ -2,25 +2,15 @@
  *
  * A port for a socket that connects without one: fresh, then shared, then waiting.
  *
- * Where many connections go to one destination, a record says which ports are taken for it, so that what is left is found at
- * once however little it is. It is made when a few ports drawn blindly were taken; most destinations never have one. A mark is
- * set when a port is given or found taken. It goes when the connection's end is seen (closed()), unless that leaves a
- * TIME_WAIT, whose end nobody reports: for these a hand goes round and looks at some marked ports in each call while
- * ports are scarce. When no port without a mark is left, or too many of them are taken, a survey looks at ports until it
- * has met SURVEY_ENOUGH free ones, and sets all marks right on its way.
+ * When no port without a mark is left in the destination's record (record.h), or too many of them are taken, a survey looks
+ * at ports until it has met SURVEY_ENOUGH free ones, and sets all marks right on its way. It costs what the kernel's own search
+ * costs and is paid once for many calls. It cannot be left to the kernel, which skips every port that a program, or we, bound
+ * explicitly.
  *
  * What a survey of the whole range has found stands for VERDICT_NS, or until the first TIME_WAIT leaves or may be taken
  * over, or the end is seen of a connection with the destination, or of a socket that did not share its port; meanwhile a call
  * that must fail costs no more than one that succeeds. Nothing else frees a port but sockets that were bound and never
  * connected, and somebody who ends a TIME_WAIT early: these are noticed VERDICT_NS later.
- *
- * The source address is chosen after this. A record has that of the last connection; which ports are taken from there is
- * known, and one that is taken from elsewhere only is as good as the last one. If a survey finds that all are taken, and
- * the address was not confirmed for SOURCE_NS, it is forgotten: the next call goes on its way from a port that may be
- * taken, and so shows which address the routes give now.
- *
- * A survey costs what the kernel's own search costs and is paid once for many calls. It cannot be left to the kernel, which
- * skips every port that a program, or we, bound explicitly.
  *
  * A bind cannot be taken back: a socket that was given a port keeps it when its connect() fails or its connection ends, until it
  * is closed, as if its program had bound it. Hence never a bind in doubt, while there is another port; and who is idle on a
@@ -29,9 +19,8 @@
 #ifndef BERTH_BPF_ON_CONNECT_H
 #define BERTH_BPF_ON_CONNECT_H
 
-#include "bpf/call.h"
+#include "bpf/record.h"
 
-#define RECORDS	       2048 /* 17 MiB */
 #define FRESH_TRIES    4
 #define SHARED_TRIES   8
 #define SURVEYED_TRIES 64
@@ -41,41 +30,13 @@
 #define WAITING_LOOKS  16
 #define UNSURE_LOOKS   64
 #define VERDICT_NS     100000000ull
-#define SOURCE_NS      1000000000ull
-
-enum verdict {
-	FRESH,
-	FREE,	    /* others are on it, and share it */
-	ENDED,	    /* the same, but some are idle; they were given it for a connection which has ended */
-	WAITING,    /* shared by all, and in TIME_WAIT with the destination, which may be taken over */
-	ELSEWHERE,  /* as FREE, if the connection will come from the address that we think it will come from */
-	UNSURE,	    /* somebody else is about to have it, or the table changed under our eyes */
-	KERNEL_MAY, /* free, but not to be had by a bind; the kernel's own choice may take it */
-	TAKEN,
-};
-
-struct record {
-	struct marks taken;
-	__u64 verdict_until_ns; /* 0: none */
-	__u64 verdict_until_jiffies;
-	__u64 source_ns; /* when the source was confirmed; 0: it is not known */
-	__u32 source_be[4];
-	__u32 verdict;	/* enum verdict: the best that a survey has found */
-	__u32 released; /* of the namespace, at that time */
-	__u32 shape;	/* of the namespace, when the record was made */
-	__u32 hand;
-};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, RECORDS);
-	__type(key, struct destination);
-	__type(value, struct record);
-} records SEC(".maps");
-
-__u32 records_made; /* 0: there is none, and nothing to look up */
-
-static const struct record new_record;
+	__uint(max_entries, WIRE_EXHAUSTIONS);
+	__type(key, struct wire_destination);
+	__type(value, struct wire_exhaustion);
+} exhaustions SEC(".maps");
 
 struct connecting {
 	struct bpf_sock_addr *ctx;
@@ -85,48 +46,9 @@ struct connecting {
 	/* Of a survey. */
 	__u64 start, looked, free;
 	__u64 ended, waiting, elsewhere, unsure, kernel_may; /* a port of that kind; 0: none */
-	__u64 waiting_leaves, leaves; /* in jiffies; the second: the first TIME_WAIT that may set a port free */
+	__u64 waiting_leaves;				     /* TIME_WAIT, in jiffies */
+	__u64 leaves; /* likewise, the first of those that may set a port free */
 };
-
-/* ---- the record ---- */
-
-static __always_inline void begin_record(const struct connecting *connecting)
-{
-	copy_marks(&connecting->record->taken, &connecting->namespace->allowed);
-	connecting->record->verdict_until_ns = 0;
-	connecting->record->shape = connecting->namespace->shape;
-}
-
-static __always_inline void find_record(struct connecting *connecting)
-{
-	struct call *call = &connecting->call;
-	struct record *record;
-
-	if (records_made == 0)
-		return;
-	record = bpf_map_lookup_elem(&records, &call->question.to);
-	connecting->record = record;
-	if (!record)
-		return;
-	if (record->shape != connecting->namespace->shape)
-		begin_record(connecting);
-	if (!call->question.bound && record->source_ns != 0) {
-		__builtin_memcpy(call->question.source_be, record->source_be, sizeof(record->source_be));
-		call->question.source_known = true;
-	}
-}
-
-static __always_inline void make_record(struct connecting *connecting)
-{
-	if (connecting->record)
-		return;
-	bpf_map_update_elem(&records, &connecting->call.question.to, &new_record, BPF_NOEXIST);
-	connecting->record = bpf_map_lookup_elem(&records, &connecting->call.question.to);
-	if (!connecting->record)
-		return;
-	__sync_fetch_and_add(&records_made, 1);
-	begin_record(connecting);
-}
 
 /* ---- one port ---- */
 
@@ -160,7 +82,8 @@ static __always_inline bool bind_to(struct bpf_sock_addr *ctx, const struct call
 	return bpf_bind(ctx, (struct sockaddr *)&in, sizeof(in)) == 0;
 }
 
-static __always_inline void give(struct bpf_sock_addr *ctx, struct call *call, unsigned port, enum wire_way way)
+static __always_inline void give(struct bpf_sock_addr *ctx, struct call *call, unsigned port,
+				 enum wire_way way)
 {
 	share(ctx);
 	if (bind_to(ctx, call, port)) {
@@ -185,7 +108,9 @@ __noinline int try_port(struct bpf_sock_addr *ctx, struct call *call, unsigned p
 	verdict = verdict_of(&look, call->was_given);
 	if (verdict <= worst) {
 		give(ctx, call, port,
-		     verdict == FRESH ? WIRE_FRESH : verdict == WAITING ? WIRE_WAITING : WIRE_SHARED);
+		     verdict == FRESH	  ? WIRE_FRESH
+		     : verdict == WAITING ? WIRE_WAITING
+					  : WIRE_SHARED);
 	} else {
 		unclaim(call->question.to.netns, port);
 		count(WIRE_MISS);
@@ -235,7 +160,8 @@ static long try_fresh(unsigned index, struct connecting *connecting)
 static long try_shared(unsigned index, struct connecting *connecting)
 {
 	struct record *record = connecting->record;
-	unsigned port = pick_of(connecting->namespace, record ? &record->taken : &connecting->namespace->allowed);
+	unsigned port =
+		pick_of(connecting->namespace, record ? &record->taken : &connecting->namespace->allowed);
 
 	if (port == 0)
 		return 1;
@@ -355,7 +281,8 @@ static __always_inline __u64 verdict_end(__u64 now_ns)
 
 static __always_inline enum verdict survey(struct connecting *connecting)
 {
-	unsigned first = first_port(connecting->namespace), span = last_port(connecting->namespace) - first + 1u;
+	unsigned first = first_port(connecting->namespace),
+		 span = last_port(connecting->namespace) - first + 1u;
 	struct record *record = connecting->record;
 	__u32 released = connecting->namespace->released;
 
@@ -452,7 +379,8 @@ static __always_inline bool give_known(struct connecting *connecting)
 
 static __always_inline void give_scarce(struct connecting *connecting)
 {
-	make_record(connecting);
+	if (!connecting->record)
+		connecting->record = make_record(&connecting->call, connecting->namespace);
 	if (!connecting->record)
 		return;
 	forget_survey(connecting);
@@ -464,6 +392,19 @@ static __always_inline void give_scarce(struct connecting *connecting)
 
 /* ---- all of it ---- */
 
+static __always_inline void note_exhaustion(const struct call *call)
+{
+	struct wire_exhaustion first = { .count = 1, .first_ns = call->now_ns, .last_ns = call->now_ns };
+	struct wire_exhaustion *noted = bpf_map_lookup_elem(&exhaustions, &call->question.to);
+
+	if (!noted) {
+		bpf_map_update_elem(&exhaustions, &call->question.to, &first, BPF_NOEXIST);
+		return;
+	}
+	__sync_fetch_and_add(&noted->count, 1);
+	noted->last_ns = call->now_ns;
+}
+
 static __always_inline void give_port(struct connecting *connecting)
 {
 	struct call *call = &connecting->call;
@@ -473,10 +414,12 @@ static __always_inline void give_port(struct connecting *connecting)
 	bpf_loop(FRESH_TRIES, try_fresh, connecting, 0);
 	if (call->done)
 		return;
-	find_record(connecting);
+	connecting->record = find_record(call, connecting->namespace);
 	bpf_loop(SHARED_TRIES, try_shared, connecting, 0);
 	if (!call->done)
 		give_scarce(connecting);
+	if (call->way == WIRE_EXHAUSTED)
+		note_exhaustion(call);
 	/* The kernel forgets a socket's address when it refuses a bind; to bind to port 0 sets it anew. */
 	if (!call->done && call->refused && call->question.bound)
 		bind_to(connecting->ctx, call, 0);

@@ -92,8 +92,9 @@ static long read_line(unsigned line, struct reading *reading)
 	__u64 reserved[LINE_WORDS];
 	unsigned unmarked = 0;
 
-	if (line >= LINES || bpf_probe_read_kernel(reserved, sizeof(reserved),
-						   (const void *)(reading->reserved + line * sizeof(reserved))) != 0)
+	if (line >= LINES ||
+	    bpf_probe_read_kernel(reserved, sizeof(reserved),
+				  (const void *)(reading->reserved + line * sizeof(reserved))) != 0)
 		return 1;
 	for (unsigned i = 0; i < LINE_WORDS; i++) {
 		unsigned word = line * LINE_WORDS + i;

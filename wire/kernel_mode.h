@@ -23,31 +23,52 @@ enum wire_exhausted {
 struct wire_settings {
 	__u32 exhausted; /* enum wire_exhausted */
 	__u32 change;	 /* to be increased after `withheld` was written, for that to be noticed */
-	__u64 withheld[WIRE_PORT_WORDS]; /* a bit for each port that is not to be given, beside ip_local_reserved_ports */
+	__u64 withheld
+		[WIRE_PORT_WORDS]; /* a bit for each port that is not to be given, beside ip_local_reserved_ports */
 };
 _Static_assert(sizeof(struct wire_settings) == 8200, "no hidden padding");
 
 /* Every bind() to port 0 and every connect() that the program sees ends in one way; what comes after WIRE_WAYS_OUT is
  * counted besides. */
 enum wire_way {
-	WIRE_FRESH,   /* given: nobody was on the port, nor any TIME_WAIT */
-	WIRE_SHARED,  /* given: in use or in TIME_WAIT, but not with this destination, and all that are on it share */
+	WIRE_FRESH, /* given: nobody was on the port, nor any TIME_WAIT */
+	WIRE_SHARED, /* given: in use or in TIME_WAIT, but not with this destination, and all that are on it share */
 	WIRE_WAITING, /* given: in TIME_WAIT with this destination, with timestamps; for bind(): only in TIME_WAIT */
 	WIRE_EXHAUSTED, /* refused, or as the settings have it: every port is taken for this destination */
 	WIRE_UNSURE,	/* left to the kernel: there may be a port, but not one that the program can give */
 	WIRE_BOUND,	/* left alone: the socket has a port */
-	WIRE_OWN_CHOICE,  /* left alone: IP_LOCAL_PORT_RANGE, SO_BINDTODEVICE, SO_REUSEPORT, IP_TRANSPARENT; for bind()
+	WIRE_OWN_CHOICE, /* left alone: IP_LOCAL_PORT_RANGE, SO_BINDTODEVICE, SO_REUSEPORT, IP_TRANSPARENT; for bind()
 			   * IP_BIND_ADDRESS_NO_PORT */
-	WIRE_NOT_TCP,	  /* left alone: UDP and other protocols, MPTCP, a wrong address family */
-	WIRE_LINK_LOCAL,  /* left alone: the same address may be there on another link */
-	WIRE_NO_STATE,	  /* left to the kernel: nothing could be remembered of the network namespace */
+	WIRE_NOT_TCP,	 /* left alone: UDP and other protocols, MPTCP, a wrong address family */
+	WIRE_LINK_LOCAL, /* left alone: the same address may be there on another link */
+	WIRE_NO_STATE,	 /* left to the kernel: nothing could be remembered of the network namespace */
 	WIRE_WAYS_OUT,
 
 	WIRE_LOOK = WIRE_WAYS_OUT, /* ports looked at in the kernel's bind table */
 	WIRE_MISS,		   /* of these: could not be given */
-	WIRE_BIND_REFUSED,	   /* binds that the kernel refused all the same, each answered with another port */
-	WIRE_SURVEY,		   /* walks over the range, to learn anew what is taken for a destination */
+	WIRE_BIND_REFUSED, /* binds that the kernel refused all the same, each answered with another port */
+	WIRE_SURVEY,	   /* walks over the range, to learn anew what is taken for a destination */
 	WIRE_WAYS,
 };
+
+/* Of which connections. */
+struct wire_destination {
+	__u64 netns; /* SO_NETNS_COOKIE */
+	/* Of the socket, 0 if it is bound to none; of the far end. IPv4 in its mapped form. */
+	__u32 source_be[4], address_be[4];
+	__u32 port_be; /* 16 bits of it */
+	__u32 pad;
+};
+_Static_assert(sizeof(struct wire_destination) == 48, "no hidden padding");
+
+/* For which destination ports ran out: the events `ports-exhausted`. The map `exhaustions` has one for each of the last
+ * WIRE_EXHAUSTIONS destinations. */
+#define WIRE_EXHAUSTIONS 1024
+
+struct wire_exhaustion {
+	__u64 count;
+	__u64 first_ns, last_ns; /* CLOCK_MONOTONIC */
+};
+_Static_assert(sizeof(struct wire_exhaustion) == 24, "no hidden padding");
 
 #endif

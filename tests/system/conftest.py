@@ -87,12 +87,15 @@ def part_of_berth(front, name):
 
 
 class Namespace:
-    """A network namespace that lives as long as a process in it, with lo up."""
+    """A network namespace that lives as long as a process in it, with lo up.
+
+    tcp_rfc1337: otherwise an ACK that comes late draws an RST, which ends a TIME_WAIT that a test counts on.
+    """
 
     def __init__(self):
         user = [] if os.geteuid() == 0 else ["-Ur"]
         self.holder = subprocess.Popen(
-            ["unshare", "-n", *user, "sh", "-c", "ip link set lo up && echo up && exec cat"],
+            ["unshare", "-n", *user, "sh", "-c", "ip link set lo up && echo 1 >/proc/sys/net/ipv4/tcp_rfc1337 && echo up && exec cat"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -201,11 +201,11 @@ def test_strace_below(net, berth, tmp_path):
     assert len(traces[0]) == 60 and traces[0] == traces[1]
 
 
-def test_strace_above(net, berth, tmp_path):
+def test_strace_above(net, supervise, tmp_path):
     """strace around all of Berth slows it, but breaks nothing."""
     net.sysctl("ipv4.ip_local_port_range", "40000 40199")
     net.sink()
-    out = net.output([need("strace"), "-f", "-o", tmp_path / "trace", *berth, tool("capacity"), "--count=800", "--keep"])
+    out = net.output([need("strace"), "-f", "-o", tmp_path / "trace", *supervise, tool("capacity"), "--count=800", "--keep"])
     assert '"connected": 800' in out
 
 
