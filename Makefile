@@ -112,7 +112,7 @@ $(DIFFERENTIAL): $(call objects,tests/differential)
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^
-$(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(call objects,host) $(BUILD)/libberth.a
+$(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(call objects,host daemon) $(BUILD)/libberth.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(wildcard core/*.[ch] tests/core/*.h)

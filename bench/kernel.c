@@ -4,10 +4,10 @@
  *
  *	build/bench/kernel [--json]
  *
- * Needs root. Each part is measured by a new process in a new network namespace (kernel_worker.h), on one side and then on the
+ * Needs root. Each part is measured by a new process in new network namespaces (kernel_worker.h), on one side and then on the
  * other, round by round. During a round of stock Linux nothing of kernel mode is attached by us: its tracepoint sees the whole
- * machine. A number is the median of the rounds, in brackets the least and the greatest; a ratio is that of two numbers of
- * one round. BERTH names another binary than the one beside this one.
+ * machine. A number is the median of the rounds, in brackets the least and the greatest; a ratio is that of two numbers that
+ * were measured by turns. BERTH names another binary than the one beside this one.
  */
 #include <jansson.h>
 
@@ -15,12 +15,12 @@
 #include "bench/kernel_worker.h"
 
 #define ROUNDS_MAX 15
-#define NUMBERS	   9
+#define NUMBERS	   16
 
 enum part {
 	CONNECT,
 	BOUND,
-	EMPTY,
+	ADDED,
 	TUPLE,
 	CLOSED,
 	MEMORY,
@@ -37,25 +37,23 @@ static const struct {
 	const char *name;
 	void (*measure)(void);
 	unsigned numbers, rounds;
-	bool stock; /* there is something to measure on stock Linux */
+	bool stock;  /* there is something to measure on stock Linux */
+	bool itself; /* attaches the hooks itself */
 } parts[PARTS] = {
-	[CONNECT] = { "connect", measure_fills, NUMBERS, 3, true },
-	[BOUND] = { "bound", measure_bound_fills, NUMBERS, 2, true },
-	[EMPTY] = { "empty", measure_empty, 1, ROUNDS_MAX, true },
-	[TUPLE] = { "tuples", measure_tuples, 2, 3, false },
-	[CLOSED] = { "closed", measure_closed, 1, 1, true },
-	[MEMORY] = { "memory", measure_memory, 1, 1, false },
+	[CONNECT] = { "connect", measure_fills, NUMBERS, 3, true, false },
+	[BOUND] = { "bound", measure_bound_fills, NUMBERS, 2, true, false },
+	[ADDED] = { "added", measure_added, 3, ROUNDS_MAX, false, true },
+	[TUPLE] = { "tuples", measure_tuples, 2, 3, false, false },
+	[CLOSED] = { "closed", measure_closed, 1, 1, true, false },
+	[MEMORY] = { "memory", measure_memory, 1, 1, false, false },
 };
 
-/* Of a part whose numbers come from fills. */
-enum {
-	AT_0 = 0,
-	AT_99 = 5,
-	AT_99_9 = 6,
-	FAILING = FILLS,
-	FAILING_MEAN,
-};
-_Static_assert(FAILING_MEAN + 1 == NUMBERS, "what measure_fills() prints");
+/* What measure_fills() prints: a pair for each fill, and one more. */
+#define AT(fill) (2 * (fill))
+#define AT_99	 AT(5)
+#define AT_99_9	 AT(6)
+#define FAILING	 AT(FILLS)
+_Static_assert(FAILING + 2 == NUMBERS, "pairs");
 
 static double measured[PARTS][SIDES][NUMBERS][ROUNDS_MAX];
 
@@ -95,13 +93,12 @@ static void run_round(enum part part, enum side side, unsigned round)
 	check(pipe2(ends, O_CLOEXEC), "pipe");
 	pid = check(fork(), "fork");
 	if (pid == 0) {
-		enter_namespace();
 		dup2(ends[1], STDOUT_FILENO);
-		if (side == STOCK)
+		if (side == STOCK || parts[part].itself)
 			execl(self, self, "--work", name, NULL);
 		else
 			execl(berth, berth, "run", "--mode=kernel", "--", self, "--work", name, NULL);
-		fail(side == STOCK ? self : berth);
+		fail(berth);
 	}
 	close(ends[1]);
 	numbers = fdopen(ends[0], "r");
@@ -134,7 +131,7 @@ struct summary {
 
 static struct summary sum_up(const double *values, unsigned count)
 {
-	double sorted[ROUNDS_MAX];
+	double sorted[ROUNDS_MAX] = { 0 };
 
 	memcpy(sorted, values, count * sizeof(*values));
 	return (struct summary){ median(sorted, count), sorted[0], sorted[count - 1] };
@@ -145,13 +142,13 @@ static struct summary number(enum part part, enum side side, unsigned which)
 	return sum_up(measured[part][side][which], parts[part].rounds);
 }
 
-static struct summary ratio(enum part part, enum side side, unsigned which, enum side base_side,
-			    unsigned base)
+/* Of two numbers of the same rounds. */
+static struct summary ratio(enum part part, enum side side, unsigned which, unsigned to)
 {
-	double ratios[ROUNDS_MAX];
+	double ratios[ROUNDS_MAX] = { 0 };
 
 	for (unsigned round = 0; round < parts[part].rounds; round++)
-		ratios[round] = measured[part][side][which][round] / measured[part][base_side][base][round];
+		ratios[round] = measured[part][side][which][round] / measured[part][side][to][round];
 	return sum_up(ratios, parts[part].rounds);
 }
 
@@ -171,22 +168,17 @@ static void make_promises(struct promise promises[PROMISES])
 	const double mebi = 1 << 20;
 	struct summary bytes = number(MEMORY, KERNEL, 0);
 
-#define FLAT(part, which) ratio(part, STOCK, which, STOCK, AT_0), ratio(part, KERNEL, which, KERNEL, AT_0)
+#define FLAT(part, which) ratio(part, STOCK, which, (which) + 1), ratio(part, KERNEL, which, (which) + 1)
+#define FAILS		  ratio(CONNECT, STOCK, FAILING, AT_99_9 + 1), ratio(CONNECT, KERNEL, FAILING, AT_99_9 + 1)
 	const struct promise all[PROMISES] = {
 		{ "connect() at 99 % / on an empty range", "x", FLAT(CONNECT, AT_99), 1.1, 0, 0 },
 		{ "connect() at 99.9 % / on an empty range", "x", FLAT(CONNECT, AT_99_9), 1.1, 0, 0 },
 		{ "the same with bind(addr, 0) first, 99 %", "x", FLAT(BOUND, AT_99), 1.2, 0, 0 },
 		{ "the same with bind(addr, 0) first, 99.9 %", "x", FLAT(BOUND, AT_99_9), 1.2, 0, 0 },
-		{ "connect() that must fail / that succeeds", "x", FLAT(CONNECT, FAILING), 3, 0, 0 },
-		{ "connect() on an empty range / stock",
-		  "x",
-		  { 1, 1, 1 },
-		  ratio(EMPTY, KERNEL, 0, STOCK, 0),
-		  1.05,
-		  0,
-		  0 },
-		{ "99 % of 225,856 tuples: churn / empty range", "x", none,
-		  ratio(TUPLE, KERNEL, 1, KERNEL, 0), 0.95, true, true },
+		{ "connect() that must fail / that succeeds", "x", FAILS, 3, 0, 0 },
+		{ "connect() on an empty range / stock", "x", none, number(ADDED, KERNEL, 2), 1.05, 0, true },
+		{ "99 % of 225,856 tuples: churn / empty range", "x", none, ratio(TUPLE, KERNEL, 0, 1), 0.95,
+		  true, true },
 		{ "bind(0) + connect, 3000 closed: fail", "", number(CLOSED, STOCK, 0),
 		  number(CLOSED, KERNEL, 0), 0, 0, 0 },
 		{ "memory of the maps",
@@ -197,6 +189,7 @@ static void make_promises(struct promise promises[PROMISES])
 		  0,
 		  true },
 	};
+#undef FAILS
 #undef FLAT
 	memcpy(promises, all, sizeof(all));
 }
@@ -215,15 +208,16 @@ static void print_fills(enum part part, const char *title)
 {
 	printf("%s: p50 in microseconds, by how many of a destination's %u ports are taken\n", title, PORTS);
 	printf("  %-24s %9s %20s %9s\n", "", "stock", "", "kernel mode");
-	for (unsigned i = 0; i < NUMBERS; i++) {
-		if (i < FILLS)
-			printf("  %-5g %-18s", fills[i], "%");
-		else
-			printf("  %-24s", i == FAILING ? "100   %, fails" : "100   %, fails: mean");
-		print_summary(number(part, STOCK, i));
-		print_summary(number(part, KERNEL, i));
+	for (unsigned i = 0; i <= FILLS; i++) {
+		printf("  %-5g %-18s", i < FILLS ? fills[i] : 100, i < FILLS ? "%" : "%, fails");
+		print_summary(number(part, STOCK, AT(i)));
+		print_summary(number(part, KERNEL, AT(i)));
 		putchar('\n');
 	}
+	printf("  %-24s", "100   %, fails: mean");
+	print_summary(number(part, STOCK, FAILING + 1));
+	print_summary(number(part, KERNEL, FAILING + 1));
+	putchar('\n');
 }
 
 static void print_promises(void)
@@ -264,12 +258,11 @@ static json_t *fills_json(enum part part)
 {
 	json_t *all = json_array();
 
-	for (unsigned i = 0; i < NUMBERS; i++)
-		json_array_append_new(all, json_pack("{s:f, s:b, s:s, s:o, s:o}", "filled_percent",
-						     i < FILLS ? fills[i] : 100.0, "fails", i >= FILLS, "of",
-						     i == FAILING_MEAN ? "mean" : "median", "stock_us",
-						     summary_json(number(part, STOCK, i)), "kernel_us",
-						     summary_json(number(part, KERNEL, i))));
+	for (unsigned i = 0; i <= FILLS; i++)
+		json_array_append_new(all, json_pack("{s:f, s:b, s:o, s:o}", "filled_percent",
+						     i < FILLS ? fills[i] : 100.0, "fails", i == FILLS,
+						     "stock_us", summary_json(number(part, STOCK, AT(i))),
+						     "kernel_us", summary_json(number(part, KERNEL, AT(i)))));
 	return all;
 }
 

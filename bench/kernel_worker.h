@@ -4,46 +4,53 @@
  *
  * The process is both ends of its connections and stays on one CPU. On loopback a connect() carries its SYN, the answer and
  * the last ACK through the stack within the call, so nobody else has to run for it and no other CPU is waited for;
- * connections are accepted between the timed calls. Each part prints its numbers, one a line.
+ * connections are accepted between the timed calls.
+ *
+ * A machine that others use, too, is now fast, now slow. So what is to be compared is measured by turns, in bursts of some
+ * milliseconds: a full range and an empty one are in two network namespaces, between which the process goes to and fro; and
+ * the hooks are attached and detached to see what they add. Each part prints its numbers, one a line.
  */
 #ifndef BERTH_BENCH_KERNEL_WORKER_H
 #define BERTH_BENCH_KERNEL_WORKER_H
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 
 #include "bench/bench.h"
+#include "daemon/hooks.h"
 #include "host/cgroup.h"
 
 #define PORTS	     28232u /* the default range, 32768 to 60999 */
 #define DESTINATIONS 8u
 #define FIRST_PORT   7001u /* of the destinations */
-#define TUPLES	     (DESTINATIONS * PORTS)
 #define BURST_MAX    100u
 #define TIMED	     400u /* calls at each fill */
 #define WARM	     2000u
-#define EMPTY_CALLS  5000u
 #define FAILING_US   400000 /* for so long, calls that must fail are made */
 #define FAILING_MAX  200000u
-#define CHURN	     40000u
+#define CHURN	     2000u /* connections by turns, on an empty range and on a full one */
+#define TURNS	     20u
 #define SMALL_RANGE  "32768 33767"
 #define SMALL_TRIES  3000u
 #define SMALL_TO     4u
 #define HELD_MAX     4000u /* connections, in one process */
 #define MAPS_MAX     64u
+#define HOOKS_MAX    16u
 
 static const double fills[] = { 0, 50, 60, 75, 90, 99, 99.9 };
 #define FILLS (sizeof(fills) / sizeof(fills[0]))
 
+/* A listener, and who connects to it, in a network namespace that others are in as well. */
 struct destination {
 	struct sockaddr_in address;
-	int listener;
+	int netns, listener;
 	unsigned held; /* connections to it */
 };
 
-static struct destination destinations[DESTINATIONS];
-static double samples[FAILING_MAX];
-static int last_listener;
-static bool binds; /* to port 0, before connect() */
+static struct destination filled[DESTINATIONS], empty[DESTINATIONS];
+static double samples[FAILING_MAX], beside[TIMED];
+static int last_file; /* of those that are not connections */
+static bool binds;    /* to port 0, before connect() */
 
 static inline void pin_to_last_cpu(void)
 {
@@ -58,12 +65,22 @@ static inline void pin_to_last_cpu(void)
 	check(sched_setaffinity(0, sizeof(last), &last), "sched_setaffinity");
 }
 
-static inline void open_destinations(unsigned count)
+/* In a network namespace of their own. */
+static inline void open_destinations(struct destination *destinations, unsigned count)
 {
+	int netns;
+
+	enter_namespace();
+	netns = check(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), "/proc/self/ns/net");
 	for (unsigned i = 0; i < count; i++) {
-		destinations[i].address = loopback(1, FIRST_PORT + i);
-		destinations[i].listener = last_listener = start_listener(&destinations[i].address);
+		destinations[i] = (struct destination){ loopback(1, FIRST_PORT + i), netns, 0, 0 };
+		destinations[i].listener = last_file = start_listener(&destinations[i].address);
 	}
+}
+
+static inline void go_to(const struct destination *to)
+{
+	check(setns(to->netns, CLONE_NEWNET), "setns");
 }
 
 /* A connection, or -1. The time is that of bind() and connect() alone. */
@@ -99,7 +116,7 @@ static inline void hold(void)
 		for (;;)
 			pause();
 	}
-	close_range((unsigned)last_listener + 1, ~0u, 0);
+	close_range((unsigned)last_file + 1, ~0u, 0);
 }
 
 /* Connections stay open as long as we live, at both ends. */
@@ -108,6 +125,7 @@ static inline void fill(struct destination *to, double percent)
 	unsigned wanted = (unsigned)(PORTS * percent / 100);
 	double took;
 
+	go_to(to);
 	for (; to->held < wanted; to->held++) {
 		check(timed_connect(to, &took), "the range cannot be filled");
 		accept_one(to);
@@ -122,6 +140,7 @@ static inline void burst(const struct destination *to, unsigned count, double *r
 {
 	int fds[BURST_MAX];
 
+	go_to(to);
 	for (unsigned i = 0; i < count; i++)
 		fds[i] = check(timed_connect(to, &ret_us[i]), "a connection where ports are left");
 	for (unsigned i = 0; i < count; i++) {
@@ -137,50 +156,56 @@ static inline unsigned burst_size(const struct destination *to)
 	return left < BURST_MAX ? left : BURST_MAX;
 }
 
-/* The median. */
-static inline double time_connects(const struct destination *to, unsigned count)
+/* The medians of `count` calls to each of two. */
+static inline void time_by_turns(const struct destination *first, const struct destination *second,
+				 unsigned count, double ret_us[2])
 {
-	unsigned done = 0;
+	unsigned size = burst_size(first);
 
-	while (done < count) {
-		unsigned size = burst_size(to);
-
-		burst(to, size < count - done ? size : count - done, samples + done);
-		done += size;
+	for (unsigned done = 0; done < count; done += size) {
+		if (size > count - done)
+			size = count - done;
+		burst(first, size, samples + done);
+		burst(second, size, beside + done);
 	}
-	return median(samples, count);
+	ret_us[0] = median(samples, count);
+	ret_us[1] = median(beside, count);
 }
 
-static inline void time_failures(void)
+static inline void time_failures(const struct destination *to, double ret_us[2])
 {
 	double start = now_us(), sum = 0;
 	unsigned count = 0;
 
+	go_to(to);
 	while (count < FAILING_MAX && now_us() - start < FAILING_US) {
-		if (timed_connect(&destinations[0], &samples[count]) >= 0) {
-			errno = 0;
-			fail("a connection where no port is left");
+		if (timed_connect(to, &samples[count]) >= 0) {
+			errno = EISCONN;
+			fail("a call that was to fail");
 		}
 		sum += samples[count++];
 	}
-	printf("%f\n", median(samples, count));
-	printf("%f\n", sum / count);
+	ret_us[0] = median(samples, count);
+	ret_us[1] = sum / count;
 }
 
-/* Numbers: the median at each fill; of calls that must fail, the median and the mean. */
+/* Numbers: for each fill the median there, and on an empty range; of calls that must fail, the median and the mean. */
 static inline void measure_fills(void)
 {
-	struct destination *to = &destinations[0];
+	double us[2];
 
-	open_destinations(1);
-	time_connects(to, WARM);
+	open_destinations(empty, 1);
+	open_destinations(filled, 1);
+	for (unsigned i = 0; i < WARM / TIMED; i++)
+		time_by_turns(filled, empty, TIMED, us);
 	for (unsigned i = 0; i < FILLS; i++) {
-		fill(to, fills[i]);
-		printf("%f\n", time_connects(to, TIMED));
-		fflush(stdout);
+		fill(filled, fills[i]);
+		time_by_turns(filled, empty, TIMED, us);
+		printf("%f\n%f\n", us[0], us[1]);
 	}
-	fill(to, 100);
-	time_failures();
+	fill(filled, 100);
+	time_failures(filled, us);
+	printf("%f\n%f\n", us[0], us[1]);
 }
 
 static inline void measure_bound_fills(void)
@@ -189,16 +214,8 @@ static inline void measure_bound_fills(void)
 	measure_fills();
 }
 
-/* A number: the median. */
-static inline void measure_empty(void)
-{
-	open_destinations(1);
-	time_connects(&destinations[0], WARM);
-	printf("%f\n", time_connects(&destinations[0], EMPTY_CALLS));
-}
-
 /* Connections made, accepted and taken down, each second. */
-static inline double churn(unsigned count)
+static inline double churn(const struct destination *destinations, unsigned count)
 {
 	double start = now_us(), took[BURST_MAX];
 
@@ -207,16 +224,21 @@ static inline double churn(unsigned count)
 	return count / (now_us() - start) * 1e6;
 }
 
-/* Numbers: the churn on an empty range, and with 99 % of all tuples in use. */
+/* Numbers: the churn with 99 % of all tuples in use, and on an empty range. */
 static inline void measure_tuples(void)
 {
-	open_destinations(DESTINATIONS);
-	churn(WARM);
-	printf("%f\n", churn(CHURN));
+	double rates[TURNS], rates_empty[TURNS];
+
+	open_destinations(empty, DESTINATIONS);
+	open_destinations(filled, DESTINATIONS);
 	for (unsigned i = 0; i < DESTINATIONS; i++)
-		fill(&destinations[i], 99);
-	churn(WARM);
-	printf("%f\n", churn(CHURN));
+		fill(&filled[i], 99);
+	churn(filled, CHURN);
+	for (unsigned i = 0; i < TURNS; i++) {
+		rates[i] = churn(filled, CHURN);
+		rates_empty[i] = churn(empty, CHURN);
+	}
+	printf("%f\n%f\n", median(rates, TURNS), median(rates_empty, TURNS));
 }
 
 /* A number: calls that fail. We close first, so that TIME_WAIT is ours. */
@@ -225,11 +247,11 @@ static inline void measure_closed(void)
 	unsigned failures = 0;
 	double took;
 
+	open_destinations(filled, SMALL_TO);
 	set_port_range(SMALL_RANGE);
-	open_destinations(SMALL_TO);
 	binds = true;
 	for (unsigned i = 0; i < SMALL_TRIES; i++) {
-		const struct destination *to = &destinations[i % SMALL_TO];
+		const struct destination *to = &filled[i % SMALL_TO];
 		int fd = timed_connect(to, &took);
 
 		failures += fd < 0;
@@ -239,6 +261,82 @@ static inline void measure_closed(void)
 		}
 	}
 	printf("%u\n", failures);
+}
+
+/* ---- what the hooks add ---- */
+
+static inline void time_with_hooks(const struct hooks *hooks, int cgroup_fd, double *ret_us)
+{
+	struct bpf_link *links[HOOKS_MAX];
+	struct bpf_program *program;
+	unsigned count = 0;
+	double us[2];
+
+	bpf_object__for_each_program(program, hooks_object(hooks)) {
+		links[count] = hooks_attach_program(program, cgroup_fd);
+		if (!links[count++])
+			fail("attach");
+	}
+	time_by_turns(filled, empty, TIMED, us);
+	time_by_turns(filled, empty, TIMED, us);
+	*ret_us = us[0];
+	while (count > 0)
+		bpf_link__destroy(links[--count]);
+}
+
+static inline void time_without(double *ret_us)
+{
+	double us[2];
+
+	time_by_turns(filled, empty, TIMED, us);
+	time_by_turns(filled, empty, TIMED, us);
+	*ret_us = us[0];
+}
+
+/* Numbers: the median with the hooks and without, and the median of the ratios of turns that follow each other. */
+static inline void measure_added_in(const struct cgroup *cgroup)
+{
+	double with[TURNS], without[TURNS], ratios[TURNS];
+	struct trouble trouble = { "" };
+	struct hooks *hooks = hooks_open(&trouble);
+
+	errno = -cgroup_enter(cgroup, getpid());
+	if (errno || !hooks || !hooks_load(hooks, &trouble))
+		fail(trouble.text);
+	for (unsigned i = 0; i < TURNS; i++) {
+		open_destinations(filled, 1);
+		open_destinations(empty, 1);
+		if (i % 2)
+			time_without(&without[i]);
+		time_with_hooks(hooks, cgroup->fd, &with[i]);
+		if (i % 2 == 0)
+			time_without(&without[i]);
+		ratios[i] = with[i] / without[i];
+		close_range((unsigned)filled[0].netns, ~0u, 0);
+	}
+	printf("%f\n%f\n%f\n", median(with, TURNS), median(without, TURNS), median(ratios, TURNS));
+}
+
+/* A child is in the cgroup, which is ours to remove. */
+static inline void measure_added(void)
+{
+	char own[PATH_MAX] = "/";
+	struct cgroup cgroup;
+	int status = 0;
+
+	errno = -cgroup_own(own);
+	if (!errno)
+		errno = -cgroup_make(own, "berth-bench", &cgroup);
+	if (errno)
+		fail(own);
+	if (check(fork(), "fork") == 0) {
+		measure_added_in(&cgroup);
+		exit(0);
+	}
+	wait(&status);
+	cgroup_remove(&cgroup);
+	if (status != 0)
+		exit(1);
 }
 
 /* ---- memory ---- */
@@ -265,7 +363,7 @@ static inline double map_bytes(unsigned id)
 /* Adds the maps of a program to those in `ids`. Returns how many there are then. */
 static inline unsigned add_maps(unsigned program, unsigned ids[MAPS_MAX], unsigned count)
 {
-	unsigned of_it[MAPS_MAX], known;
+	unsigned of_it[MAPS_MAX] = { 0 }, known;
 	struct bpf_prog_info info = { .nr_map_ids = MAPS_MAX, .map_ids = (uintptr_t)of_it };
 	unsigned size = sizeof(info);
 	int fd = check(bpf_prog_get_fd_by_id(program), "a program");
