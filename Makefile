@@ -27,7 +27,7 @@ CFLAGS   = -std=gnu11 $(OPT) $(WARN) -fPIC
 CPPFLAGS = -iquote . -D_GNU_SOURCE -DBERTH_VERSION='"$(VERSION)"' -MMD -MP
 LDFLAGS  =
 SOFLAGS  = -Wl,-z,defs
-LDLIBS   = -lseccomp -lmnl -ljansson -lbpf -lpthread
+LDLIBS   = -lseccomp -lmnl -linih -ljansson -lbpf -lpng -lncursesw -lpthread -lm
 ifdef SANITIZE
 CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
@@ -41,9 +41,10 @@ say   = $(if $(V),,@printf '  %-5s %s\n' $(1) $@)
 # A folder is a layer (docs/ARCHITECTURE.md): its sources are what lies in it.
 objects  = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(addsuffix /*.c,$(1))))
 CORE     = $(call objects,core)
-PROGRAM  = $(call objects,host supervise daemon cli)
+PARTS    = $(call objects,config host view sim supervise daemon)
+PROGRAM  = $(PARTS) $(call objects,cli)
 CORE_TESTS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/core/*_test.c))
-HOST_TESTS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/host/*_test.c tests/supervise/*_test.c))
+PART_TESTS   = $(patsubst %.c,$(BUILD)/%,$(filter-out tests/core/%,$(wildcard tests/*/*_test.c)))
 KERNEL_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/kernel/*.c))
 SYSTEM_TOOLS = $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard tests/system/*.c)))
 DIFFERENTIAL = $(BUILD)/tests/system/differential
@@ -102,7 +103,7 @@ $(NEXT_BUILDS): $(BUILD)/next-%/berth: $(BUILD)/next-%/hooks.o $(filter-out $(BU
 $(CORE_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libberth.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka
-$(HOST_TESTS): $(BUILD)/%: $(BUILD)/%.o $(call objects,host supervise) $(BUILD)/libberth.a
+$(PART_TESTS): $(BUILD)/%: $(BUILD)/%.o $(PARTS) $(BUILD)/libberth.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 $(KERNEL_TESTS) $(SYSTEM_TOOLS): $(BUILD)/%: $(BUILD)/%.o
@@ -115,13 +116,16 @@ $(DIFFERENTIAL): $(call objects,tests/differential)
 $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(call objects,host daemon) $(BUILD)/libberth.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(wildcard core/*.[ch] tests/core/*.h)
+# A fuzzer is built from the sources it feeds, with the sanitizers: the core, and what else it says here.
+$(addprefix $(BUILD)/tests/fuzz/,berth_conf_fuzz registry_fuzz): FUZZED = $(wildcard config/*.c) -linih
+$(BUILD)/tests/fuzz/recording_fuzz: FUZZED = $(wildcard sim/*.c) -lm
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(wildcard core/*.[ch] config/*.[ch] sim/*.[ch] tests/core/*.h)
 	$(call say,FUZZ)
 	$(Q)mkdir -p $(@D)
 	$(Q)clang $(filter-out -M%,$(CPPFLAGS)) -std=gnu11 -O1 -g $(WARN) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-	    -o $@ $< $(wildcard core/*.c)
+	    -o $@ $< $(wildcard core/*.c) $(FUZZED)
 
-tests: $(CORE_TESTS) $(HOST_TESTS) $(KERNEL_TESTS) $(SYSTEM_TOOLS) $(DIFFERENTIAL) $(NEXT_BUILDS)
+tests: $(CORE_TESTS) $(PART_TESTS) $(KERNEL_TESTS) $(SYSTEM_TOOLS) $(DIFFERENTIAL) $(NEXT_BUILDS)
 fuzzers: $(FUZZERS)
 benches: $(BENCHES)
 
@@ -161,7 +165,8 @@ $(BUILD)/berth.h: tools/public_header.py $(wildcard core/*.h)
 	$(Q)tools/public_header.py core/berth.h >$@
 
 install: all $(BUILD)/berth.h
-	install -d $(addprefix $(TO)/,bin lib/pkgconfig lib/systemd/system include share/man/man1 share/man/man3)
+	install -d $(addprefix $(TO)/,bin lib/pkgconfig lib/systemd/system include share/doc/berth) \
+	    $(addprefix $(TO)/share/man/,man1 man3 man5)
 	install -m 755 $(BUILD)/berth $(TO)/bin/
 	install -m 644 $(BUILD)/libberth.a $(TO)/lib/
 	install -m 755 $(BUILD)/libberth.so $(TO)/lib/$(LIBRARY)
@@ -172,12 +177,14 @@ install: all $(BUILD)/berth.h
 	sed -e 's|@PREFIX@|$(PREFIX)|' packaging/berth.service >$(TO)/lib/systemd/system/berth.service
 	install -m 644 man/berth.1 $(TO)/share/man/man1/
 	install -m 644 man/libberth.3 $(TO)/share/man/man3/
+	install -m 644 man/berth.conf.5 $(TO)/share/man/man5/
+	install -m 644 packaging/berth.conf $(TO)/share/doc/berth/
 	@$(if $(DESTDIR),,ldconfig 2>/dev/null || true)
 
 uninstall:
 	rm -f $(addprefix $(TO)/,bin/berth include/berth.h lib/pkgconfig/libberth.pc lib/systemd/system/berth.service \
 	    lib/libberth.a lib/libberth.so lib/libberth.so.$(SOMAJOR) lib/$(LIBRARY) \
-	    share/man/man1/berth.1 share/man/man3/libberth.3)
+	    share/doc/berth/berth.conf share/man/man1/berth.1 share/man/man3/libberth.3 share/man/man5/berth.conf.5)
 	@$(if $(DESTDIR),,ldconfig 2>/dev/null || true)
 
 clean:

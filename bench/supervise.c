@@ -9,13 +9,12 @@
  * 100,000 sockets of others in the namespace. BERTH names another binary than the one beside this one.
  */
 #include "bench/bench.h"
+#include "bench/many_sockets.h"
 
 enum {
 	CALLS = 2000,
 	ROUNDS = 7,
 	PORT = 7001,
-	HOLDERS = 4,
-	HELD = 12500, /* by each holder, and as many wait in the queue of the listener */
 };
 
 enum timed {
@@ -149,48 +148,6 @@ static void run_rounds(double result[WAYS][TIMED])
 			result[way][timed] = median(rounds[way][timed], ROUNDS);
 }
 
-/* Holds connections to an address of its own, which nobody accepts, until its parent is gone. */
-static void hold(unsigned number, int ready)
-{
-	struct sockaddr_in address = loopback(2 + number, PORT + 1);
-	int listener = check(socket(AF_INET, SOCK_STREAM, 0), "socket");
-	struct rlimit files;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	getrlimit(RLIMIT_NOFILE, &files);
-	files.rlim_cur = files.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &files);
-	check(bind(listener, (struct sockaddr *)&address, sizeof(address)), "bind");
-	check(listen(listener, 65535), "listen");
-	for (int i = 0; i < HELD; i++) {
-		int fd = check(socket(AF_INET, SOCK_STREAM, 0), "socket");
-
-		check(connect(fd, (struct sockaddr *)&address, sizeof(address)), "connect");
-	}
-	check((int)write(ready, "", 1), "write");
-	for (;;)
-		pause();
-}
-
-static void fill_host(void)
-{
-	int ready[2];
-	char byte;
-
-	check(pipe2(ready, O_CLOEXEC), "pipe");
-	for (unsigned i = 0; i < HOLDERS; i++)
-		if (check(fork(), "fork") == 0)
-			hold(i, ready[1]);
-	close(ready[1]);
-	for (unsigned i = 0; i < HOLDERS; i++) {
-		if (read(ready[0], &byte, 1) != 1) {
-			fprintf(stderr, "bench/supervise: the many sockets could not be made\n");
-			exit(1);
-		}
-	}
-	close(ready[0]);
-}
-
 static void print_table(const char *title, double result[WAYS][TIMED])
 {
 	printf("%s\n  %-26s %10s %10s %10s %8s\n", title, "p50, microseconds", "stock", "Berth", "added",
@@ -223,7 +180,7 @@ int main(int argc, char **argv)
 	berth = find_berth();
 	enter_namespace();
 	run_rounds(empty);
-	fill_host();
+	fill_host(PORT + 1);
 	run_rounds(full);
 	if (json) {
 		puts("[");

@@ -9,7 +9,7 @@
  *
  * The table is read without its locks. What changes under the reader's eyes can lead it into another list; each owner says
  * which port it is on, and heads are read again at the end: whatever does not fit makes the look doubtful, and a doubtful
- * port is not given. What a look says is true at its instant: whoever uses it has claimed the port (claim.h), and the
+ * port is not given. What a look says is true at its instant: whoever uses it has claimed the port (call.h), and the
  * kernel has the last word, under its locks, in bind() and connect().
  */
 #ifndef BERTH_BPF_BIND_TABLE_H

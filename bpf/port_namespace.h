@@ -3,7 +3,8 @@
  * What is remembered of one network namespace.
  *
  * `allowed` is ip_local_port_range, ip_local_reserved_ports and the settings' withheld ports, read anew in the kernel's own
- * memory by the first call after READ_EVERY_NS: whoever changes a sysctl tells nobody, and need not.
+ * memory by the first call after READ_EVERY_NS: whoever changes a sysctl tells nobody, and need not. Who changes the settings
+ * says so.
  *
  * `used` has a mark for each port that was given or found in use. Fresh ports are among the others. A mark goes when a socket on
  * the port ends, which makes it worth a look. The end of a TIME_WAIT is not reported, nor that of a socket which was bound only:
@@ -27,7 +28,7 @@ struct port_namespace {
 	__u64 read_ns;
 	__u32 range;  /* as the kernel has it */
 	__u32 change; /* of the settings, when read */
-	__u32 shape;  /* 0: nothing was read yet; another number whenever `allowed` is another */
+	__u32 shape;  /* 0: nothing was read yet; another number whenever `allowed` or the settings are others */
 	__u32 hand;
 	__u32 released;
 	__u32 bind_released; /* when a search for bind() found no fresh port for bind_source_be */
@@ -132,6 +133,7 @@ __noinline int read_namespace(struct port_namespace *namespace, const struct sys
 	reading.last = sysctls->range >> 16;
 	if (reading.first == 0)
 		reading.first = 1;
+	reading.changed = namespace->change != change;
 	bpf_loop(LINES, read_line, &reading, 0);
 	namespace->range = sysctls->range;
 	namespace->change = change;
@@ -155,7 +157,7 @@ static __always_inline struct port_namespace *namespace_of(struct net *net, __u6
 			return NULL;
 	}
 	read_ns = namespace->read_ns;
-	if ((__s64)(now_ns - read_ns) >= (__s64)READ_EVERY_NS &&
+	if (((__s64)(now_ns - read_ns) >= (__s64)READ_EVERY_NS || namespace->change != settings.change) &&
 	    __sync_val_compare_and_swap(&namespace->read_ns, read_ns, now_ns) == read_ns) {
 		struct sysctls sysctls = { .reserved = (__u64)net->ipv4.sysctl_local_reserved_ports,
 					   .range = net->ipv4.ip_local_ports.range };

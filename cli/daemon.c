@@ -13,18 +13,22 @@ static const char help[] =
 	"Usage: berth daemon [OPTION...]\n"
 	"Gives smart ports to every program of this machine, by eBPF. What it attaches stays when it ends or is\n"
 	"killed; a newer berth takes it over without a gap; 'berth detach' removes it. Needs root.\n\n"
-	"  --cgroup=PATH          only to the programs in this cgroup and below it\n"
+	"  --config=FILE          the settings, instead of those in /etc/berth/berth.conf; SIGHUP has them read again\n"
+	"  --cgroup=PATH          only to the programs in this cgroup and below it; goes before that of the settings\n"
 	"  --pin=DIR              where in a bpf filesystem it is kept; the default is /sys/fs/bpf/berth\n"
-	"  --check                say what would be done, have the kernel check the program, and end\n"
+	"  --check                check the settings, have the kernel check the program, say what would be done, and\n"
+	"                         end\n"
 	"  -h, --help             this text\n";
 
 enum {
-	OPTION_CGROUP = 256,
+	OPTION_CONFIG = 256,
+	OPTION_CGROUP,
 	OPTION_PIN,
 	OPTION_CHECK
 };
 
 static const struct option long_options[] = {
+	{ "config", required_argument, NULL, OPTION_CONFIG },
 	{ "cgroup", required_argument, NULL, OPTION_CGROUP },
 	{ "pin", required_argument, NULL, OPTION_PIN },
 	{ "check", no_argument, NULL, OPTION_CHECK },
@@ -36,6 +40,9 @@ static const struct option long_options[] = {
 static int take_option(int option, char **argv, struct daemon_options *options, bool *check)
 {
 	switch (option) {
+	case OPTION_CONFIG:
+		options->config_path = optarg;
+		return -1;
 	case OPTION_CGROUP:
 		options->cgroup = optarg;
 		return -1;
@@ -45,15 +52,8 @@ static int take_option(int option, char **argv, struct daemon_options *options, 
 	case OPTION_CHECK:
 		*check = true;
 		return -1;
-	case 'h':
-		fputs(help, stdout);
-		return EXIT_OK;
-	case ':':
-		return usage_error("daemon", "%s needs a value; 'berth daemon --help' lists the options",
-				   argv[optind - 1]);
 	default:
-		return usage_error("daemon", "no option '%s'; 'berth daemon --help' lists them",
-				   argv[optind - 1]);
+		return common_option("daemon", help, option, argv);
 	}
 }
 

@@ -238,18 +238,12 @@ static int show_loads(struct show *show)
 	return 0;
 }
 
-static int print_json(struct show *show, const char *kernel)
+static json_t *show_json(const struct show *show, const char *kernel)
 {
-	json_t *document =
-		json_pack("{s:s, s:s, s:O, s:O, s:i, s:i, s:i, s:b, s:s?}", "berth", BERTH_VERSION, "kernel",
-			  kernel, "ten_steps", show->walks, "capacity", show->loads, "room", show->room,
-			  "stock_lost", show->lost[DEMO_STOCK], "berth_lost", show->lost[DEMO_BERTH], "held",
-			  !show->fault[0], "fault", show->fault[0] ? show->fault : NULL);
-	int err = json_dumpf(document, stdout, JSON_INDENT(2));
-
-	json_decref(document);
-	putchar('\n');
-	return err;
+	return json_pack("{s:s, s:s, s:O, s:O, s:i, s:i, s:i, s:b, s:s?}", "berth", BERTH_VERSION, "kernel",
+			 kernel, "ten_steps", show->walks, "capacity", show->loads, "room", show->room,
+			 "stock_lost", show->lost[DEMO_STOCK], "berth_lost", show->lost[DEMO_BERTH], "held",
+			 !show->fault[0], "fault", show->fault[0] ? show->fault : NULL);
 }
 
 static void close_table(const struct show *show)
@@ -268,14 +262,10 @@ static void close_table(const struct show *show)
 /* Prints what is still to be printed. Returns the exit status. */
 static int close_show(struct show *show, const char *kernel, bool complete)
 {
-	int err = 0;
-
 	if (show->json)
-		err = print_json(show, kernel);
+		print_json(show_json(show, kernel), JSON_INDENT(2));
 	else if (complete)
 		close_table(show);
-	if (fflush(stdout) == EOF || err < 0)
-		return failure("demo", "cannot write the result: %s", strerror(errno));
 	return show->fault[0] ? failure("demo", "%s", show->fault) : EXIT_OK;
 }
 
@@ -349,20 +339,15 @@ int command_demo(int argc, char **argv)
 	bool json = false;
 	int option;
 
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
 		switch (option) {
 		case 'j':
 			json = true;
 			break;
-		case 'h':
-			fputs(help, stdout);
-			return EXIT_OK;
 		case 'w':
 			return demo_worker_main(optarg);
 		default:
-			return usage_error("demo", "bad option '%s'; 'berth demo --help' lists them",
-					   argv[optind - 1]);
+			return common_option("demo", help, option, argv);
 		}
 	}
 	if (optind < argc)

@@ -9,9 +9,8 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/kernel_report.h"
 #include "daemon/detach.h"
-#include "daemon/hooks.h"
-#include "daemon/pinned.h"
 #include "daemon/pins.h"
 
 static const char help[] =
@@ -50,15 +49,8 @@ static int take_option(int option, char **argv, struct request *request)
 	case OPTION_JSON:
 		request->json = true;
 		return -1;
-	case 'h':
-		fputs(help, stdout);
-		return EXIT_OK;
-	case ':':
-		return usage_error("detach", "%s needs a value; 'berth detach --help' lists the options",
-				   argv[optind - 1]);
 	default:
-		return usage_error("detach", "no option '%s'; 'berth detach --help' lists them",
-				   argv[optind - 1]);
+		return common_option("detach", help, option, argv);
 	}
 }
 
@@ -112,17 +104,6 @@ static void print_text(const json_t *report, const char *pin)
 	print_counts(json_object_get(report, "ways"));
 }
 
-/* What goes with the maps. */
-static json_t *last_counts(const struct pinned *pinned)
-{
-	json_t *ways = json_object();
-
-	for (int way = 0; way < WIRE_WAYS; way++)
-		json_object_set_new(ways, wire_way_name((enum wire_way)way),
-				    json_integer((json_int_t)pinned->ways[way]));
-	return ways;
-}
-
 static json_t *begin_report(const char *pin)
 {
 	struct pinned pinned;
@@ -130,7 +111,7 @@ static json_t *begin_report(const char *pin)
 
 	return json_pack("{s:s, s:s?, s:[], s:[], s:o?}", "pin", pin, "cgroup",
 			 *pinned.cgroup ? pinned.cgroup : NULL, "hooks", "maps", "ways",
-			 error ? NULL : last_counts(&pinned));
+			 error ? NULL : ways_json(&pinned)); /* which go with the maps */
 }
 
 int command_detach(int argc, char **argv)
@@ -156,7 +137,7 @@ int command_detach(int argc, char **argv)
 	if (!done)
 		failure("detach", "%s", trouble.text);
 	else if (request.json)
-		json_dumpf(report, stdout, JSON_INDENT(2)), putchar('\n');
+		print_json(json_incref(report), JSON_INDENT(2));
 	else
 		print_text(report, request.pin);
 	json_decref(report);

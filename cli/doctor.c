@@ -49,15 +49,8 @@ static int take_option(int option, char **argv, struct request *request)
 	case OPTION_JSON:
 		request->json = true;
 		return -1;
-	case 'h':
-		fputs(help, stdout);
-		return EXIT_OK;
-	case ':':
-		return usage_error("doctor", "%s needs a value; 'berth doctor --help' lists the options",
-				   argv[optind - 1]);
 	default:
-		return usage_error("doctor", "no option '%s'; 'berth doctor --help' lists them",
-				   argv[optind - 1]);
+		return common_option("doctor", help, option, argv);
 	}
 }
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "cli/command.h"
+
 static const struct {
 	const char *name, *title;
 } groups[DOCTOR_GROUPS] = {
@@ -58,21 +60,17 @@ static bool is_of(const json_t *check, enum doctor_group group)
 	return strcmp(json_string_value(json_object_get(check, "group")), groups[group].name) == 0;
 }
 
-static void print_json(const struct doctor_report *report, const bool looked_at[DOCTOR_GROUPS])
+static json_t *report_json(const struct doctor_report *report, const bool looked_at[DOCTOR_GROUPS])
 {
 	struct utsname kernel = { 0 };
 	json_t *modes = json_object();
-	json_t *object;
 
 	uname(&kernel);
 	for (int group = 0; group < DOCTOR_SETTINGS; group++)
 		if (looked_at[group])
 			json_object_set_new(modes, groups[group].name, json_boolean(!report->missing[group]));
-	object = json_pack("{s:s, s:s, s:O, s:o, s:i}", "berth", BERTH_VERSION, "kernel", kernel.release,
-			   "checks", report->checks, "modes", modes, "traps", (int)report->traps);
-	json_dumpf(object, stdout, JSON_INDENT(2));
-	putchar('\n');
-	json_decref(object);
+	return json_pack("{s:s, s:s, s:O, s:o, s:i}", "berth", BERTH_VERSION, "kernel", kernel.release,
+			 "checks", report->checks, "modes", modes, "traps", (int)report->traps);
 }
 
 static void print_group(const struct doctor_report *report, enum doctor_group group)
@@ -104,7 +102,7 @@ static void print_text(const struct doctor_report *report, const bool looked_at[
 void doctor_print(const struct doctor_report *report, const bool looked_at[DOCTOR_GROUPS], bool as_json)
 {
 	if (as_json)
-		print_json(report, looked_at);
+		print_json(report_json(report, looked_at), JSON_INDENT(2));
 	else
 		print_text(report, looked_at);
 }

@@ -1,48 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/command.h"
 
 static const struct command commands[] = {
-	{ "demo", "[--json]", "the ten steps on this kernel, without and with Berth", command_demo },
-	{ "run", "[OPTION...] [--] PROGRAM [ARGUMENT...]", "run a program with smart ports", command_run },
+	{ "config", "[--json] FILE", "check the settings in FILE, or read them from a .reg file",
+	  command_config },
 	{ "daemon", "[OPTION...]", "smart ports for the whole machine, by eBPF", command_daemon },
+	{ "demo", "[--json]", "the ten steps on this kernel, without and with Berth", command_demo },
 	{ "detach", "[--pin=DIR] [--json]", "remove what the daemon has attached", command_detach },
 	{ "doctor", "[--mode=supervise|kernel] [--json]",
 	  "what this kernel offers, and which settings are traps", command_doctor },
+	{ "explain", "[OPTION...] ADDRESS:PORT", "what a connect() to it would get now, and why",
+	  command_explain },
+	{ "map", "[OPTION...] [ADDRESS:PORT]", "the 65,536 ports as a picture", command_map },
+	{ "run", "[OPTION...] [--] PROGRAM [ARGUMENT...]", "run a program with smart ports", command_run },
+	{ "sim", "[--plan] [OPTION...]", "policies side by side, simulated; or: will a load fit",
+	  command_sim },
+	{ "status", "[OPTION...]", "the port space on one screen", command_status },
+	{ "top", "[OPTION...]", "the destinations with the fewest ports left, live", command_top },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
-
-static int complain(int status, const char *command, const char *format, va_list arguments)
-{
-	fprintf(stderr, "berth%s%s: ", *command ? " " : "", command);
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
-	return status;
-}
-
-int usage_error(const char *command, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	complain(EXIT_USAGE, command, format, arguments);
-	va_end(arguments);
-	return EXIT_USAGE;
-}
-
-int failure(const char *command, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	complain(EXIT_FAILED, command, format, arguments);
-	va_end(arguments);
-	return EXIT_FAILED;
-}
 
 static void print_help(FILE *out)
 {
@@ -51,6 +31,16 @@ static void print_help(FILE *out)
 		fprintf(out, "  berth %s %s\n      %s\n", commands[i].name, commands[i].arguments,
 			commands[i].summary);
 	fputs("  berth --help | --version\n\n\"man berth\" has the options and the exit statuses.\n", out);
+}
+
+/* Most commands only print: that it could not be written is said here, for all of them. */
+static int run_command(const struct command *command, int argc, char **argv)
+{
+	int status = command->main(argc, argv);
+
+	if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_OK)
+		return failure(command->name, "standard output cannot be written");
+	return status;
 }
 
 int main(int argc, char **argv)
@@ -69,6 +59,6 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].main(argc - 1, argv + 1);
+			return run_command(&commands[i], argc - 1, argv + 1);
 	return usage_error("", "no command '%s'; 'berth --help' lists them", argv[1]);
 }

@@ -20,20 +20,23 @@ static const char help[] =
 	"Runs PROGRAM, and all it starts, with smart ports. The exit status is the program's own.\n\n"
 	"  --mode=auto|supervise|kernel\n"
 	"                         how calls are intercepted: supervise by seccomp, for any user; kernel by\n"
-	"                         eBPF, for root: connect() without bind; auto, the default: not at all where\n"
-	"                         a berth daemon steers PROGRAM, otherwise supervise\n"
+	"                         eBPF, for root; auto, the default: not at all where a berth daemon steers\n"
+	"                         PROGRAM, otherwise supervise\n"
+	"  --config=FILE          the settings, instead of those in /etc/berth/berth.conf\n"
 	"  --policy=berth|sp1|legacy\n"
 	"                         which port is given: Berth's rule (default), that of Windows Server\n"
-	"                         2003 SP1, or the one before it\n"
+	"                         2003 SP1, or the one before it; goes before that of the settings\n"
 	"  -v, --verbose          say on stderr, when PROGRAM has ended, how its calls were answered\n"
 	"  -h, --help             this text\n";
 
 enum {
-	OPTION_MODE = 256,
+	OPTION_CONFIG = 256,
+	OPTION_MODE,
 	OPTION_POLICY
 };
 
 static const struct option long_options[] = {
+	{ "config", required_argument, NULL, OPTION_CONFIG },
 	{ "mode", required_argument, NULL, OPTION_MODE },
 	{ "policy", required_argument, NULL, OPTION_POLICY },
 	{ "verbose", no_argument, NULL, 'v' },
@@ -46,6 +49,15 @@ enum mode {
 	SUPERVISE,
 	KERNEL,
 	MODES
+};
+
+/* What the command line says. */
+struct request {
+	enum mode mode;
+	const char *config_path; /* NULL: the default, if there is one */
+	bool has_policy;
+	enum berth_policy policy;
+	bool verbose;
 };
 
 static bool find_mode(const char *name, enum mode *ret_mode)
@@ -61,29 +73,26 @@ static bool find_mode(const char *name, enum mode *ret_mode)
 }
 
 /* -1 to go on, or the exit status. */
-static int take_option(int option, char **argv, struct supervise_options *options, enum mode *mode)
+static int take_option(int option, char **argv, struct request *request)
 {
 	switch (option) {
+	case OPTION_CONFIG:
+		request->config_path = optarg;
+		return -1;
 	case OPTION_MODE:
-		if (!find_mode(optarg, mode))
+		if (!find_mode(optarg, &request->mode))
 			return usage_error("run", "--mode=%s: a mode is auto, supervise or kernel", optarg);
 		return -1;
 	case OPTION_POLICY:
-		if (!berth_policy_find(optarg, &options->policy))
+		request->has_policy = berth_policy_find(optarg, &request->policy);
+		if (!request->has_policy)
 			return usage_error("run", "--policy=%s: a policy is berth, sp1 or legacy", optarg);
 		return -1;
 	case 'v':
-		options->verbose = true;
+		request->verbose = true;
 		return -1;
-	case 'h':
-		fputs(help, stdout);
-		return EXIT_OK;
-	case ':':
-		return usage_error("run", "%s needs a value; 'berth run --help' lists the options",
-				   argv[optind - 1]);
 	default:
-		return usage_error("run", "no option '%s'; 'berth run --help' lists them, and '--' ends them",
-				   argv[optind - 1]);
+		return common_option("run", help, option, argv);
 	}
 }
 
@@ -102,8 +111,8 @@ static int run_as_it_is(char *const argv[])
  * that has to be asked for. (Under a supervisor of ours, whose doing looks the same, supervise_run() knows better.) */
 static int run_best(const struct supervise_options *options, char *const argv[])
 {
-	bool steered =
-		options->policy == BERTH_POLICY_BERTH && !notification_supervised() && steered_by_kernel();
+	bool steered = options->config->policy == BERTH_POLICY_BERTH && !notification_supervised() &&
+		       steered_by_kernel();
 
 	if (options->verbose)
 		fprintf(stderr, "berth run: auto: %s\n",
@@ -112,24 +121,51 @@ static int run_best(const struct supervise_options *options, char *const argv[])
 	return steered ? run_as_it_is(argv) : supervise_run(options, argv);
 }
 
+static int run_by_kernel(const struct supervise_options *options, char *const argv[])
+{
+	const struct config *config = options->config;
+
+	if (config->policy != BERTH_POLICY_BERTH)
+		return usage_error("run", "--policy=%s: --mode=kernel has the policy berth only",
+				   berth_policy_name(config->policy));
+	if (config->exclude_destination_count > 0)
+		return failure("run", "--mode=kernel steers connections to every destination: it cannot heed "
+				      "exclude-destination of the settings");
+	return kernel_run(config, options->verbose, argv);
+}
+
+static int run_in(enum mode mode, const struct supervise_options *options, char *const argv[])
+{
+	switch (mode) {
+	case KERNEL:
+		return run_by_kernel(options, argv);
+	case SUPERVISE:
+		return supervise_run(options, argv);
+	default:
+		return run_best(options, argv);
+	}
+}
+
 int command_run(int argc, char **argv)
 {
-	struct supervise_options options = { .policy = BERTH_POLICY_BERTH };
-	enum mode mode = AUTO;
+	struct request request = { .mode = AUTO };
+	struct config config;
+	struct supervise_options options = { .config = &config };
+	char line[CONFIG_LINE_SIZE];
 	int option, status;
 
 	/* '+': the first word that is no option is the program, and what follows belongs to it. */
 	while ((option = getopt_long(argc, argv, "+:vh", long_options, NULL)) != -1) {
-		status = take_option(option, argv, &options, &mode);
+		status = take_option(option, argv, &request);
 		if (status >= 0)
 			return status;
 	}
 	if (optind == argc)
 		return usage_error("run", "no PROGRAM given; 'berth run --help' shows how");
-	if (mode == KERNEL && options.policy != BERTH_POLICY_BERTH)
-		return usage_error("run", "--policy=%s: --mode=kernel has the policy berth only",
-				   berth_policy_name(options.policy));
-	if (mode == KERNEL)
-		return kernel_run(options.verbose, argv + optind);
-	return mode == AUTO ? run_best(&options, argv + optind) : supervise_run(&options, argv + optind);
+	if (!config_read_settings(request.config_path, &config, line))
+		return failure("run", "%s", line);
+	if (request.has_policy)
+		config.policy = request.policy;
+	options.verbose = request.verbose;
+	return run_in(request.mode, &options, argv + optind);
 }

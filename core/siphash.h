@@ -7,7 +7,7 @@
  * what hash tables use elsewhere (Rust, CPython). Every input here has the same length, so the length block
  * of the original is left out.
  *
- * Private to core.
+ * Not part of the interface of the library: for the folders of this project.
  */
 #ifndef BERTH_SIPHASH_H
 #define BERTH_SIPHASH_H

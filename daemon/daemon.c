@@ -16,10 +16,13 @@
 #include "daemon/install.h"
 #include "daemon/pins.h"
 #include "daemon/service.h"
+#include "daemon/settings.h"
 #include "host/bpf_fs.h"
 #include "host/cgroup.h"
 
 struct daemon {
+	const struct daemon_options *options;
+	struct config config;
 	struct install install;
 	char cgroup[PATH_MAX];
 	struct hooks *hooks;
@@ -28,11 +31,13 @@ struct daemon {
 	struct trouble trouble;
 };
 
-#define EMPTY                                                                          \
-	(struct daemon)                                                                \
-	{                                                                              \
-		.install.cgroup_fd = -1, .life_lock = -1, .signals = -1, .changes = -1 \
-	}
+static void begin(struct daemon *daemon, const struct daemon_options *options)
+{
+	*daemon = (struct daemon){ .options = options, .life_lock = -1, .signals = -1, .changes = -1 };
+	daemon->install.dir = options->pin ? options->pin : PINS_DEFAULT;
+	daemon->install.config = &daemon->config;
+	daemon->install.cgroup_fd = -1;
+}
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void say(const char *format, ...)
@@ -48,29 +53,59 @@ static void say(const char *format, ...)
 
 /* ---- what it is about ---- */
 
-static bool find_cgroup(struct daemon *daemon, const struct daemon_options *options)
+static bool read_settings(struct daemon *daemon)
 {
-	if (!options->cgroup) {
-		if (cgroup_root(daemon->cgroup) < 0)
-			return trouble_say(&daemon->trouble,
-					   "no cgroup v2 is mounted (mount -t cgroup2 none /sys/fs/cgroup)");
-	} else if (!realpath(options->cgroup, daemon->cgroup)) {
-		return trouble_say(&daemon->trouble, "--cgroup=%.300s: %s", options->cgroup, strerror(errno));
-	}
+	char line[CONFIG_LINE_SIZE];
+
+	return config_read_settings(daemon->options->config_path, &daemon->config, line) ||
+	       trouble_say(&daemon->trouble, "%s", line);
+}
+
+static void say_what_has_no_effect(const struct daemon *daemon)
+{
+	char names[SETTINGS_NAMES_SIZE];
+
+	if (settings_without_effect(&daemon->config, names))
+		say("no effect in this version have: %s", names);
+}
+
+/* As the command line has it, or the settings; NULL: the root. */
+static const char *wanted_cgroup(const struct daemon *daemon)
+{
+	if (daemon->options->cgroup)
+		return daemon->options->cgroup;
+	return *daemon->config.cgroup ? daemon->config.cgroup : NULL;
+}
+
+static bool resolve_cgroup(struct daemon *daemon, char ret_path[PATH_MAX])
+{
+	const char *wanted = wanted_cgroup(daemon);
+
+	if (!wanted)
+		return cgroup_root(ret_path) == 0 ||
+		       trouble_say(&daemon->trouble,
+				   "no cgroup v2 is mounted (mount -t cgroup2 none /sys/fs/cgroup)");
+	return realpath(wanted, ret_path) ||
+	       trouble_say(&daemon->trouble, "cgroup %.300s: %s", wanted, strerror(errno));
+}
+
+static bool find_cgroup(struct daemon *daemon)
+{
+	if (!resolve_cgroup(daemon, daemon->cgroup))
+		return false;
 	daemon->install.cgroup = daemon->cgroup;
 	daemon->install.cgroup_fd = cgroup_open(daemon->cgroup, &daemon->install.cgroup_id);
 	if (daemon->install.cgroup_fd < 0)
-		return trouble_say(&daemon->trouble, "--cgroup=%.300s: %s", daemon->cgroup,
+		return trouble_say(&daemon->trouble, "cgroup %.300s: %s", daemon->cgroup,
 				   daemon->install.cgroup_fd == -EMEDIUMTYPE
 					   ? "not a cgroup of version 2"
 					   : strerror(-daemon->install.cgroup_fd));
 	return true;
 }
 
-static bool prepare(struct daemon *daemon, const struct daemon_options *options)
+static bool prepare(struct daemon *daemon)
 {
-	daemon->install.dir = options->pin ? options->pin : PINS_DEFAULT;
-	if (!find_cgroup(daemon, options))
+	if (!read_settings(daemon) || !find_cgroup(daemon))
 		return false;
 	daemon->hooks = hooks_open(&daemon->trouble);
 	return daemon->hooks != NULL;
@@ -137,9 +172,10 @@ static bool install(struct daemon *daemon)
 	if (lock < 0)
 		return trouble_say(&daemon->trouble, "%.300s: %s", daemon->install.dir, strerror(-lock));
 	verdict = install_plan(&daemon->install, daemon->hooks, &daemon->trouble);
-	done = verdict == INSTALL_SAME;
-	if (verdict == INSTALL_NEW || verdict == INSTALL_REPLACE)
-		done = install_carry_out(&daemon->install, daemon->hooks, &daemon->trouble);
+	done = verdict != INSTALL_REFUSED &&
+	       (verdict == INSTALL_SAME
+			? settings_write_pinned(&daemon->config, daemon->install.dir, &daemon->trouble)
+			: install_carry_out(&daemon->install, daemon->hooks, &daemon->trouble));
 	close(lock);
 	if (done)
 		say_what_was_done(daemon, verdict);
@@ -152,13 +188,14 @@ static bool install(struct daemon *daemon)
 /* From now on a signal waits until what was begun is done. */
 static bool take_signals(struct daemon *daemon)
 {
-	sigset_t ends;
+	sigset_t taken;
 
-	sigemptyset(&ends);
-	sigaddset(&ends, SIGTERM);
-	sigaddset(&ends, SIGINT);
-	if (sigprocmask(SIG_BLOCK, &ends, NULL) == 0)
-		daemon->signals = signalfd(-1, &ends, SFD_CLOEXEC);
+	sigemptyset(&taken);
+	sigaddset(&taken, SIGTERM);
+	sigaddset(&taken, SIGINT);
+	sigaddset(&taken, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &taken, NULL) == 0)
+		daemon->signals = signalfd(-1, &taken, SFD_CLOEXEC);
 	return daemon->signals >= 0 || trouble_say(&daemon->trouble, "signalfd: %s", strerror(errno));
 }
 
@@ -179,7 +216,45 @@ static bool is_detached(const struct daemon *daemon)
 	return !pins_read(daemon->install.dir, PINS_WORD_BUILD, build);
 }
 
-static void live(const struct daemon *daemon)
+/* Which programs are steered is settled when the hooks are attached. */
+static void say_if_cgroup_stays(struct daemon *daemon)
+{
+	char wanted[PATH_MAX];
+
+	if (!resolve_cgroup(daemon, wanted))
+		say("%s", daemon->trouble.text);
+	else if (strcmp(wanted, daemon->cgroup) != 0)
+		say("still steers %s: for another cgroup, 'berth detach', and start again", daemon->cgroup);
+}
+
+static void reload(struct daemon *daemon)
+{
+	service_tell("RELOADING=1");
+	if (read_settings(daemon) &&
+	    settings_write_pinned(&daemon->config, daemon->install.dir, &daemon->trouble)) {
+		say("took the settings anew");
+		say_what_has_no_effect(daemon);
+		say_if_cgroup_stays(daemon);
+	} else {
+		say("%s; the settings stay as they were", daemon->trouble.text);
+	}
+	service_tell("READY=1");
+}
+
+/* Takes a signal that has come. Whether it is one to end by. */
+static bool is_told_to_end(struct daemon *daemon)
+{
+	struct signalfd_siginfo signal;
+
+	if (read(daemon->signals, &signal, sizeof(signal)) != sizeof(signal))
+		return false;
+	if (signal.ssi_signo != SIGHUP)
+		return true;
+	reload(daemon);
+	return false;
+}
+
+static void live(struct daemon *daemon)
 {
 	struct pollfd wait[2] = { { daemon->signals, POLLIN, 0 }, { daemon->changes, POLLIN, 0 } };
 	char events[4096];
@@ -187,7 +262,7 @@ static void live(const struct daemon *daemon)
 	while (!is_detached(daemon)) {
 		if (poll(wait, 2, -1) < 0)
 			continue;
-		if (wait[0].revents) {
+		if (wait[0].revents && is_told_to_end(daemon)) {
 			say("ends; the hooks stay ('berth detach' removes them)");
 			return;
 		}
@@ -199,13 +274,15 @@ static void live(const struct daemon *daemon)
 
 int daemon_run(const struct daemon_options *options)
 {
-	struct daemon daemon = EMPTY;
+	struct daemon daemon;
 	bool started;
 
-	started = take_signals(&daemon) && prepare(&daemon, options) && mount_if_missing(&daemon) &&
+	begin(&daemon, options);
+	started = take_signals(&daemon) && prepare(&daemon) && mount_if_missing(&daemon) &&
 		  pins_make(daemon.install.dir, &daemon.trouble) && lock_life(&daemon) && install(&daemon) &&
 		  watch_pins(&daemon);
 	if (started) {
+		say_what_has_no_effect(&daemon);
 		service_tell("READY=1");
 		live(&daemon);
 		service_tell("STOPPING=1");
@@ -223,18 +300,21 @@ int daemon_check(const struct daemon_options *options)
 		[INSTALL_SAME] = "is attached already",
 		[INSTALL_REPLACE] = "would replace what is attached",
 	};
-	struct daemon daemon = EMPTY;
 	enum install_verdict verdict = INSTALL_REFUSED;
+	struct daemon daemon;
 
-	if (prepare(&daemon, options))
+	begin(&daemon, options);
+	if (prepare(&daemon))
 		verdict = install_plan(&daemon.install, daemon.hooks, &daemon.trouble);
 	if (verdict != INSTALL_SAME && verdict != INSTALL_REFUSED &&
 	    !hooks_load(daemon.hooks, &daemon.trouble))
 		verdict = INSTALL_REFUSED;
-	if (verdict == INSTALL_REFUSED)
+	if (verdict == INSTALL_REFUSED) {
 		say("%s", daemon.trouble.text);
-	else
+	} else {
 		printf("%s: %s, pinned in %s\n", would[verdict], daemon.cgroup, daemon.install.dir);
+		say_what_has_no_effect(&daemon);
+	}
 	finish(&daemon);
 	return verdict == INSTALL_REFUSED;
 }

@@ -4,7 +4,8 @@
  *
  * The hooks steer by themselves; what they are told and what they count lies in pinned maps. The process puts them
  * there, in place of those of another build, and then waits for its end: by a signal, after which all stays as it is,
- * or because somebody has detached the hooks, after which there is nothing to be a daemon for.
+ * or because somebody has detached the hooks, after which there is nothing to be a daemon for. The settings hold, as the
+ * hooks do, until they are changed or the hooks are detached.
  */
 #ifndef BERTH_DAEMON_DAEMON_H
 #define BERTH_DAEMON_DAEMON_H
@@ -12,12 +13,13 @@
 #include <stdbool.h>
 
 struct daemon_options {
-	const char *
-		pin; /* directory in a bpf filesystem; NULL: PINS_DEFAULT, with the filesystem mounted if need be */
-	const char *cgroup; /* NULL: the root of the hierarchy */
+	const char *config_path; /* of the settings; NULL: CONFIG_DEFAULT_PATH, if it is there */
+	const char *cgroup;	 /* NULL: that of the settings, or the root of the hierarchy */
+	/* Directory in a bpf filesystem; NULL: PINS_DEFAULT, with the filesystem mounted if need be. */
+	const char *pin;
 };
 
-/* Runs until SIGTERM or SIGINT. Returns the exit status: 0, or 1 and one line on stderr. What it does it says on
+/* Runs until SIGTERM or SIGINT; on SIGHUP reads the settings again. Returns the exit status: 0, or 1 and one line on stderr. What it does it says on
  * stderr, a line each. */
 int daemon_run(const struct daemon_options *options);
 

@@ -70,9 +70,14 @@ const __u64 *hooks_ways(const void *variables)
 	return ((const struct berth__bss *)variables)->ways;
 }
 
-const struct wire_settings *hooks_settings(const void *variables)
+struct wire_settings *hooks_settings(void *variables)
 {
-	return &((const struct berth__bss *)variables)->settings;
+	return &((struct berth__bss *)variables)->settings;
+}
+
+struct wire_settings *hooks_own_settings(struct hooks *hooks)
+{
+	return &hooks->berth->bss->settings;
 }
 
 struct bpf_object *hooks_object(const struct hooks *hooks)

@@ -53,7 +53,10 @@ uint64_t hooks_way(const struct hooks *hooks, enum wire_way way);
 const char *hooks_variables_name(void);
 size_t hooks_variables_size(void);
 const __u64 *hooks_ways(const void *variables); /* WIRE_WAYS of them */
-const struct wire_settings *hooks_settings(const void *variables);
+struct wire_settings *hooks_settings(void *variables);
+
+/* The same of loaded hooks. */
+struct wire_settings *hooks_own_settings(struct hooks *hooks);
 
 /* "fresh", "shared", ...; never NULL. */
 const char *wire_way_name(enum wire_way way);

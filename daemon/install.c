@@ -12,6 +12,7 @@
 
 #include "daemon/layout.h"
 #include "daemon/pins.h"
+#include "daemon/settings.h"
 
 /* ---- what is there ---- */
 
@@ -261,6 +262,7 @@ bool install_carry_out(const struct install *install, struct hooks *hooks, struc
 	if (!hooks_load(hooks, ret_trouble) || !begin(install, same_layout, ret_trouble) ||
 	    !put_maps(install, hooks, ret_trouble) ||
 	    !pins_write(install->dir, PINS_WORD_LAYOUT, layout, ret_trouble) ||
+	    !settings_write_pinned(install->config, install->dir, ret_trouble) ||
 	    !put_hooks(install, hooks, ret_trouble))
 		return false;
 	pins_each(install->dir, true, sweep_hook, &sweep);

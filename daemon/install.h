@@ -12,6 +12,7 @@
 
 #include <stdint.h>
 
+#include "config/config.h"
 #include "daemon/hooks.h"
 #include "daemon/trouble.h"
 
@@ -27,6 +28,7 @@ struct install {
 	const char *cgroup; /* absolute path */
 	int cgroup_fd;
 	uint64_t cgroup_id;
+	const struct config *config; /* in force from the first call on */
 };
 
 /* What a carrying out would do; changes nothing. */

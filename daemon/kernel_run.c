@@ -13,12 +13,14 @@
 #include <unistd.h>
 
 #include "daemon/hooks.h"
+#include "daemon/settings.h"
 #include "host/cgroup.h"
 #include "host/exec.h"
 
 #define NAMES 100 /* of cgroups, that are tried */
 
 struct keeper {
+	const struct config *config;
 	struct cgroup cgroup;
 	struct hooks *hooks;
 	struct trouble failure; /* why kernel mode cannot be had; empty: it can */
@@ -50,13 +52,20 @@ static bool enter(struct keeper *keeper, pid_t program)
 					 strerror(-error));
 }
 
+static bool attach(struct keeper *keeper)
+{
+	if (!hooks_load(keeper->hooks, &keeper->failure))
+		return false;
+	settings_write(keeper->config, hooks_own_settings(keeper->hooks));
+	return hooks_attach(keeper->hooks, keeper->cgroup.fd, &keeper->failure);
+}
+
 static bool prepare(struct keeper *keeper, pid_t program)
 {
 	if (!make_cgroup(keeper, program))
 		return false;
 	keeper->hooks = hooks_open(&keeper->failure);
-	if (keeper->hooks && hooks_load(keeper->hooks, &keeper->failure) &&
-	    hooks_attach(keeper->hooks, keeper->cgroup.fd, &keeper->failure) && enter(keeper, program))
+	if (keeper->hooks && attach(keeper) && enter(keeper, program))
 		return true;
 	hooks_close(keeper->hooks);
 	cgroup_remove(&keeper->cgroup);
@@ -103,9 +112,9 @@ static void allow_descriptors(void)
 	}
 }
 
-_Noreturn static void keeper_main(pid_t program, int pipe_fd, bool verbose)
+_Noreturn static void keeper_main(const struct config *config, pid_t program, int pipe_fd, bool verbose)
 {
-	struct keeper keeper = { 0 };
+	struct keeper keeper = { .config = config };
 	struct pollfd events = { .events = POLLPRI };
 	bool ready;
 
@@ -126,7 +135,7 @@ _Noreturn static void keeper_main(pid_t program, int pipe_fd, bool verbose)
 }
 
 /* Starts the keeper, the child of a child that ends at once. 0 or negative errno. */
-static int start_keeper(int pipe_fd, bool verbose)
+static int start_keeper(const struct config *config, int pipe_fd, bool verbose)
 {
 	pid_t program = getpid();
 	pid_t between = fork();
@@ -139,7 +148,7 @@ static int start_keeper(int pipe_fd, bool verbose)
 	}
 	between = fork();
 	if (between == 0)
-		keeper_main(program, pipe_fd, verbose);
+		keeper_main(config, program, pipe_fd, verbose);
 	_exit(between < 0);
 }
 
@@ -160,14 +169,14 @@ static int make_pipe(int ends[2])
 	return error;
 }
 
-int kernel_run(bool verbose, char *const argv[])
+int kernel_run(const struct config *config, bool verbose, char *const argv[])
 {
 	struct trouble trouble = { "the keeper could not be started" };
 	int news[2], status;
 
 	status = make_pipe(news);
 	if (status == 0)
-		status = start_keeper(news[1], verbose);
+		status = start_keeper(config, news[1], verbose);
 	if (status < 0) {
 		fprintf(stderr, "berth run: start: %s\n", strerror(-status));
 		return 1;

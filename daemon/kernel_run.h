@@ -21,9 +21,12 @@
 
 #include <stdbool.h>
 
+#include "config/config.h"
+
 /* Executes argv[0], found through PATH. Returns only on failure, the exit status to end with, said on stderr in one
  * line: 127 if there is no such program, 126 if it cannot be executed, 1 if kernel mode cannot be had.
+ * Of the config, exhausted, MaxUserPort and ReservedPorts have a meaning here.
  * verbose: the keeper says on stderr how calls were answered, when the last process of the program has gone. */
-int kernel_run(bool verbose, char *const argv[]);
+int kernel_run(const struct config *config, bool verbose, char *const argv[]);
 
 #endif

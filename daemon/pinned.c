@@ -32,8 +32,7 @@ static int read_words(const char *dir, struct pinned *ret_pinned)
 	return strcmp(ret_pinned->build, hooks_build()) == 0 ? 0 : -ESTALE;
 }
 
-/* Maps the variables into our memory, to be unmapped. NULL and errno. */
-static const void *map_variables(const char *dir)
+void *pinned_map(const char *dir, bool writable)
 {
 	char path[PATH_MAX];
 	void *variables;
@@ -43,7 +42,8 @@ static const void *map_variables(const char *dir)
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return NULL;
-	variables = mmap(NULL, hooks_variables_size(), PROT_READ, MAP_SHARED, fd, 0);
+	variables = mmap(NULL, hooks_variables_size(), PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED,
+			 fd, 0);
 	close(fd);
 	return variables == MAP_FAILED ? NULL : variables;
 }
@@ -51,18 +51,57 @@ static const void *map_variables(const char *dir)
 int pinned_read(const char *dir, struct pinned *ret_pinned)
 {
 	int error;
-	const void *variables;
+	void *variables;
 
 	memset(ret_pinned, 0, sizeof(*ret_pinned));
 	error = read_words(dir, ret_pinned);
 	if (error)
 		return error;
-	variables = map_variables(dir);
+	variables = pinned_map(dir, false);
 	if (!variables)
 		return -errno;
 	for (int way = 0; way < WIRE_WAYS; way++)
 		ret_pinned->ways[way] = hooks_ways(variables)[way];
 	ret_pinned->settings = *hooks_settings(variables);
-	munmap((void *)variables, hooks_variables_size());
+	munmap(variables, hooks_variables_size());
 	return 0;
+}
+
+/* Keeps the latest, in their order. */
+static unsigned insert(struct pinned_exhaustion *latest, unsigned count, const struct pinned_exhaustion *one)
+{
+	unsigned place = count;
+
+	while (place > 0 && latest[place - 1].noted.last_ns < one->noted.last_ns)
+		place--;
+	if (place == PINNED_EXHAUSTIONS)
+		return count;
+	if (count < PINNED_EXHAUSTIONS)
+		count++;
+	memmove(latest + place + 1, latest + place, (count - 1 - place) * sizeof(*latest));
+	latest[place] = *one;
+	return count;
+}
+
+unsigned pinned_exhaustions(const char *dir, struct pinned_exhaustion ret_latest[PINNED_EXHAUSTIONS])
+{
+	struct wire_destination *before = NULL, last;
+	struct pinned_exhaustion one;
+	char path[PATH_MAX];
+	unsigned count = 0;
+	int fd;
+
+	pins_map_path(dir, "exhaustions", path);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return 0;
+	/* Bounded, as whoever connects meanwhile may have the walk begin anew. */
+	for (unsigned i = 0; i < WIRE_EXHAUSTIONS && bpf_map_get_next_key(fd, before, &one.to) == 0; i++) {
+		if (bpf_map_lookup_elem(fd, &one.to, &one.noted) == 0)
+			count = insert(ret_latest, count, &one);
+		last = one.to;
+		before = &last;
+	}
+	close(fd);
+	return count;
 }

@@ -6,6 +6,7 @@
 #define BERTH_DAEMON_PINNED_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "wire/kernel_mode.h"
@@ -29,5 +30,19 @@ struct pinned {
  *   -ESTALE  another build of berth attached it, whose numbers this one cannot read: ret_pinned has the words
  */
 int pinned_read(const char *dir, struct pinned *ret_pinned);
+
+/* One destination for which ports ran out. */
+struct pinned_exhaustion {
+	struct wire_destination to;
+	struct wire_exhaustion noted;
+};
+
+/* Reads those of the last PINNED_EXHAUSTIONS destinations, the latest first. How many, or 0 where pinned_read() fails. */
+#define PINNED_EXHAUSTIONS 10u
+unsigned pinned_exhaustions(const char *dir, struct pinned_exhaustion ret_latest[PINNED_EXHAUSTIONS]);
+
+/* Maps the variables of the hooks that are pinned there, which must be this build's, into memory: hooks_variables_size()
+ * bytes (hooks.h), for the caller to unmap. NULL and errno. */
+void *pinned_map(const char *dir, bool writable);
 
 #endif

@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <string.h>
 
-#define TCP_BOUND_INACTIVE_STATE 13 /* bound and nothing else; listed since Linux 6.8, only if asked for */
-#define TIMER_TIME_WAIT		 3  /* idiag_timer */
+#define TIMER_TIME_WAIT 3 /* idiag_timer */
+#define DUMPED_STATES	(UINT32_MAX & ~(1u << TCP_CLOSE))
 
 int socket_table_open(struct socket_table *table)
 {
@@ -62,15 +62,33 @@ static void put_port_filter(struct nlmsghdr *header, unsigned first, unsigned la
 	mnl_attr_put(header, INET_DIAG_REQ_BYTECODE, sizeof(program), program);
 }
 
+/* The older form, which has no family in it: both are meant. */
+static struct nlmsghdr *new_request_of_both(void *buffer)
+{
+	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
+	struct inet_diag_req *request;
+
+	header->nlmsg_type = TCPDIAG_GETSOCK;
+	request = mnl_nlmsg_put_extra_header(header, sizeof(*request));
+	request->idiag_family = AF_INET;
+	request->idiag_states = DUMPED_STATES;
+	return header;
+}
+
 int socket_table_dump(struct socket_table *table, int family, unsigned first, unsigned last)
 {
 	char buffer[256];
 	struct inet_diag_req_v2 *request;
-	struct nlmsghdr *header = new_request(buffer, family, &request);
+	struct nlmsghdr *header;
 
+	if (family == AF_UNSPEC) {
+		header = new_request_of_both(buffer);
+	} else {
+		header = new_request(buffer, family, &request);
+		request->idiag_states = DUMPED_STATES;
+	}
 	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	header->nlmsg_seq = ++table->sequence;
-	request->idiag_states = UINT32_MAX & ~(1u << TCP_CLOSE);
 	put_port_filter(header, first, last);
 	return mnl_socket_sendto(table->netlink, header, header->nlmsg_len) < 0 ? -errno : 0;
 }
@@ -90,16 +108,24 @@ static bool parse_entry(const struct nlmsghdr *header, struct socket_entry *ret_
 {
 	const struct inet_diag_msg *message = mnl_nlmsg_get_payload(header);
 
-	if (header->nlmsg_type != SOCK_DIAG_BY_FAMILY || mnl_nlmsg_get_payload_len(header) < sizeof(*message))
+	/* An answer is of the type of the request. */
+	if ((header->nlmsg_type != SOCK_DIAG_BY_FAMILY && header->nlmsg_type != TCPDIAG_GETSOCK) ||
+	    mnl_nlmsg_get_payload_len(header) < sizeof(*message))
 		return false;
 	*ret_entry = (struct socket_entry){
 		.local = endpoint(message->idiag_family, message->id.idiag_src, message->id.idiag_sport),
 		.remote = endpoint(message->idiag_family, message->id.idiag_dst, message->id.idiag_dport),
+		.uid = message->idiag_uid,
+		.inode = message->idiag_inode,
+		.tcp_state = message->idiag_state,
 	};
 	switch (message->idiag_state) {
 	case TCP_LISTEN:
-	case TCP_BOUND_INACTIVE_STATE:
 		ret_entry->state = SOCKET_HELD;
+		break;
+	case TCP_CLOSE: /* asked for as TCP_BOUND_INACTIVE, answered as what it is */
+		ret_entry->state = SOCKET_HELD;
+		ret_entry->tcp_state = TCP_STATE_BOUND_INACTIVE;
 		break;
 	case TCP_TIME_WAIT:
 		ret_entry->state = SOCKET_TIME_WAIT;

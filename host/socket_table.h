@@ -11,6 +11,10 @@
  * sockets on the host one buffer can take 30 ms. So receiving and reading are apart: whoever must
  * not wait lets another thread receive.
  *
+ * A dump of both families at once walks the kernel's tables once instead of twice, and names listening
+ * sockets before connections, since that is the order of the walk (net/ipv4/inet_diag.c,
+ * inet_diag_dump_icsk). Only the older form of the request offers it; ss asks in the same way.
+ *
  * A dump is no snapshot: a socket that changes state while the dump is under way can be seen twice
  * or not at all. What is made from it is a hint.
  */
@@ -25,6 +29,10 @@
 
 struct mnl_socket;
 
+/* States that netinet/tcp.h does not have (include/net/tcp_states.h). */
+#define TCP_STATE_NEW_SYN_RECV	 12 /* a handshake begun by the peer */
+#define TCP_STATE_BOUND_INACTIVE 13 /* bound and nothing else; listed since Linux 6.8, only if asked for */
+
 enum socket_state {
 	SOCKET_HELD,	  /* bound or listening, no connection */
 	SOCKET_CONNECTED, /* a connection in any state but TIME_WAIT, begun ones included */
@@ -36,6 +44,9 @@ struct socket_entry {
 	struct berth_endpoint local;
 	struct berth_endpoint remote; /* meaningless where held */
 	uint32_t remaining_ms;	      /* TIME_WAIT: until it ends, if no late segment comes */
+	uint32_t uid;		      /* the user who made it; 0 in TIME_WAIT, which nobody owns */
+	uint32_t inode;		      /* as in /proc/PID/fd; 0 where no descriptor is left */
+	uint8_t tcp_state;	      /* TCP_ESTABLISHED ... (netinet/tcp.h), or one of the two below */
 	bool established;	      /* the handshake is over; only from socket_table_find() is */
 	bool timestamps;	      /* then this: both ends use timestamps (RFC 7323) */
 };
@@ -50,12 +61,14 @@ struct socket_table {
 int socket_table_open(struct socket_table *table);
 void socket_table_close(struct socket_table *table);
 
-/* Asks for all sockets of that family (AF_INET, AF_INET6) with a local port in [first, last]. 0 or
- * negative errno. */
+/* Asks for all sockets of that family (AF_INET, AF_INET6, AF_UNSPEC: both) with a local port in
+ * [first, last]. 0 or negative errno. */
 int socket_table_dump(struct socket_table *table, int family, unsigned first, unsigned last);
 
-/* Room for one piece of a dump: some 80 sockets. */
-#define SOCKET_TABLE_PIECE 8192u
+/* Room for one piece of a dump: some 80 sockets; and for the largest that the kernel makes, of 260
+ * (net/netlink/af_netlink.c, netlink_recvmsg). */
+#define SOCKET_TABLE_PIECE	   8192u
+#define SOCKET_TABLE_LARGEST_PIECE 32768u
 
 /* Waits for the next piece. Its size, or negative errno. */
 int socket_table_receive(struct socket_table *table, void *piece, size_t size);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,4 +84,65 @@ bool port_sysctls_equal(const struct port_sysctls *left, const struct port_sysct
 	return left->first == right->first && left->last == right->last &&
 	       left->timestamps == right->timestamps &&
 	       memcmp(left->reserved.word, right->reserved.word, sizeof(left->reserved.word)) == 0;
+}
+
+/* The number in a file; absent where the kernel does not have the file. 0 or negative errno. */
+static int read_number(const char *path, unsigned absent, unsigned *ret_number)
+{
+	char text[32];
+	ssize_t length = read_file(path, text, sizeof(text));
+
+	if (length == -ENOENT)
+		*ret_number = absent;
+	else if (length < 0)
+		return (int)length;
+	else if (sscanf(text, "%u", ret_number) != 1)
+		return -EPROTO;
+	return 0;
+}
+
+int reuse_sysctls_read(struct reuse_sysctls *ret_sysctls)
+{
+	struct reuse_sysctls read = { 0 };
+	unsigned tw_reuse, autobind_reuse;
+	int error = read_number("/proc/sys/net/ipv4/tcp_tw_reuse", TW_REUSE_NEVER, &tw_reuse);
+
+	if (!error)
+		error = read_number("/proc/sys/net/ipv4/tcp_tw_reuse_delay", 1000, &read.reuse_delay_ms);
+	if (!error)
+		error = read_number("/proc/sys/net/ipv4/tcp_max_tw_buckets", UINT_MAX, &read.max_tw_buckets);
+	if (!error)
+		error = read_number("/proc/sys/net/ipv4/ip_autobind_reuse", 0, &autobind_reuse);
+	if (error)
+		return error;
+	read.tw_reuse = tw_reuse > TW_REUSE_LOOPBACK ? TW_REUSE_ALWAYS : (enum tw_reuse)tw_reuse;
+	read.autobind_reuse = autobind_reuse;
+	*ret_sysctls = read;
+	return 0;
+}
+
+/* The number after a word of the line that starts with a label: "TCP: inuse 5 orphan 0 tw 3 ...". 0 if there
+ * is none, as a kernel without IPv6 has no line for it. */
+static unsigned stat_of(const char *text, const char *label, const char *word)
+{
+	const char *line = strstr(text, label);
+	const char *end = line ? strchr(line, '\n') : NULL;
+	const char *found = line ? strstr(line, word) : NULL;
+
+	return found && (!end || found < end) ? (unsigned)strtoul(found + strlen(word), NULL, 10) : 0;
+}
+
+int socket_totals_read(struct socket_totals *ret_totals)
+{
+	char text[1024], text6[1024];
+	ssize_t length = read_file("/proc/net/sockstat", text, sizeof(text));
+	ssize_t length6 = read_file("/proc/net/sockstat6", text6, sizeof(text6));
+
+	if (length < 0)
+		return (int)length;
+	if (length6 < 0)
+		text6[0] = '\0';
+	ret_totals->in_use = stat_of(text, "TCP:", " inuse ") + stat_of(text6, "TCP6:", " inuse ");
+	ret_totals->time_wait = stat_of(text, "TCP:", " tw ");
+	return 0;
 }

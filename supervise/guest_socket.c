@@ -52,6 +52,9 @@ static bool kernel_has_port_range(void)
 
 int supervisor_prepare(struct supervisor *supervisor, const char **ret_step)
 {
+	const struct port_limits *limits = &supervisor->knowledge.limits;
+	int error;
+
 	*ret_step = "ask for the network namespace of a socket (SO_NETNS_COOKIE, Linux 5.14)";
 	if (supervisor->netns == 0)
 		return -ENOPROTOOPT;
@@ -59,5 +62,10 @@ int supervisor_prepare(struct supervisor *supervisor, const char **ret_step)
 	supervisor->has_port_range = kernel_has_port_range();
 	supervisor->shared->by_bind = !supervisor->has_port_range;
 	socket_table_open(&supervisor->lookups); /* without it, takeovers of TIME_WAIT are not tried */
-	return knowledge_open(&supervisor->knowledge, supervisor->policy, supervisor->now_ns);
+	error = knowledge_open(&supervisor->knowledge, supervisor->family->options->config,
+			       supervisor->now_ns);
+	if (error || !limits->withholds || port_limits_any(limits, &supervisor->knowledge.random) != 0)
+		return error;
+	*ret_step = "MaxUserPort and ReservedPorts leave no port of net.ipv4.ip_local_port_range";
+	return -EADDRNOTAVAIL;
 }

@@ -69,8 +69,8 @@ static void set_up_space(const struct knowledge *knowledge, struct berth_space *
 {
 	berth_space_set_policy(space, knowledge->policy);
 	berth_space_set_time_wait(space, TIME_WAIT_NS, space_limits.time_wait);
-	berth_space_set_range(space, knowledge->sysctls.first, knowledge->sysctls.last,
-			      &knowledge->sysctls.reserved);
+	berth_space_set_range(space, knowledge->limits.sysctls.first, knowledge->limits.sysctls.last,
+			      &knowledge->limits.sysctls.reserved);
 }
 
 /* Gives the site to address; what it knew of another one it forgets. */
@@ -315,7 +315,8 @@ static void begin_dump(struct knowledge *knowledge, uint64_t now_ns)
 	knowledge->wanted = false;
 	knowledge->dump_ns = now_ns;
 	knowledge->dump_cost_ns = 0;
-	dump_reader_order(&knowledge->reader, knowledge->sysctls.first, knowledge->sysctls.last);
+	dump_reader_order(&knowledge->reader, knowledge->limits.sysctls.first,
+			  knowledge->limits.sysctls.last);
 }
 
 static bool is_dumping(const struct knowledge *knowledge)
@@ -343,12 +344,9 @@ void knowledge_doubt_sysctls(struct knowledge *knowledge)
 
 static void read_sysctls(struct knowledge *knowledge, uint64_t now_ns)
 {
-	struct port_sysctls read;
-
 	knowledge->sysctls_ns = now_ns;
-	if (port_sysctls_read(&read) < 0 || port_sysctls_equal(&read, &knowledge->sysctls))
+	if (!port_limits_refresh(&knowledge->limits))
 		return;
-	knowledge->sysctls = read;
 	for (unsigned i = 0; i < SITES && knowledge->site[i].current; i++) {
 		set_up_space(knowledge, knowledge->site[i].current);
 		set_up_space(knowledge, knowledge->site[i].next);
@@ -422,20 +420,6 @@ struct berth_space *knowledge_space(struct knowledge *knowledge, const struct be
 	return site && site->known ? site->current : knowledge->site[0].current;
 }
 
-unsigned knowledge_any_port(struct knowledge *knowledge)
-{
-	const struct port_sysctls *sysctls = &knowledge->sysctls;
-
-	for (int draw = 0; draw < 8; draw++) {
-		unsigned port = sysctls->first +
-				berth_random_below(&knowledge->random, sysctls->last - sysctls->first + 1);
-
-		if (!berth_port_set_contains(&sysctls->reserved, port))
-			return port;
-	}
-	return 0;
-}
-
 int knowledge_idle_ms(const struct knowledge *knowledge, uint64_t now_ns)
 {
 	if (knowledge->reader.reading)
@@ -449,18 +433,18 @@ int knowledge_idle_ms(const struct knowledge *knowledge, uint64_t now_ns)
 	return (int)((knowledge->not_before_ns - now_ns) / MS_NS) + 1;
 }
 
-int knowledge_open(struct knowledge *knowledge, enum berth_policy policy, uint64_t now_ns)
+int knowledge_open(struct knowledge *knowledge, const struct config *config, uint64_t now_ns)
 {
 	static const struct berth_address any;
 	uint8_t key[BERTH_SEED_BYTES];
-	int error = port_sysctls_read(&knowledge->sysctls);
+	int error = port_limits_open(&knowledge->limits, config);
 
 	if (error)
 		return error;
 	if (!new_key(key))
 		return -ENOSYS;
 	berth_random_seed(&knowledge->random, key);
-	knowledge->policy = policy;
+	knowledge->policy = config->policy;
 	knowledge->second = WAITING_SECONDS;
 	knowledge->sysctls_ns = now_ns;
 	knowledge->time_wait = new_pages(SEEN_TIME_WAITS * sizeof(knowledge->time_wait[0]));

@@ -31,8 +31,8 @@
 #define BERTH_SUPERVISE_KNOWLEDGE_H
 
 #include "core/port_space.h"
-#include "host/sysctl.h"
 #include "supervise/dump_reader.h"
+#include "supervise/port_limits.h"
 
 #define SITES 64u
 
@@ -57,7 +57,7 @@ struct seen_time_wait {
 struct knowledge {
 	struct site site[SITES];
 	enum berth_policy policy;
-	struct port_sysctls sysctls;
+	struct port_limits limits;
 	struct berth_random random;
 	struct dump_reader reader;
 	/* What the dump has shown; [0] is no one. The lists are taken up from the one that ends
@@ -74,8 +74,8 @@ struct knowledge {
 	uint64_t sysctls_ns;	/* when they were read */
 };
 
-/* 0 or negative errno. The struct is to be zero-filled. */
-int knowledge_open(struct knowledge *knowledge, enum berth_policy policy, uint64_t now_ns);
+/* 0 or negative errno. The struct is to be zero-filled. The config is not kept. */
+int knowledge_open(struct knowledge *knowledge, const struct config *config, uint64_t now_ns);
 
 /* The space to pick from for a socket with this local address (any: 0.0.0.0, ::). */
 struct berth_space *knowledge_space(struct knowledge *knowledge, const struct berth_address *local,
@@ -84,10 +84,6 @@ struct berth_space *knowledge_space(struct knowledge *knowledge, const struct be
 /* Makes a dump now, or as much of it as can be had in some milliseconds. Spaces that were asked for
  * before may have changed places: ask again. */
 void knowledge_refresh(struct knowledge *knowledge, uint64_t now_ns);
-
-/* Some port of the range that is not reserved, whatever is on it; 0 if every one that was drawn is
- * reserved. */
-unsigned knowledge_any_port(struct knowledge *knowledge);
 
 /* The supervisor gave port to a connection, or to a socket without one (remote NULL). */
 void knowledge_took(struct knowledge *knowledge, const struct berth_endpoint *local,

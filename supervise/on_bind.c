@@ -3,6 +3,7 @@
  * bind() to port 0, and the calls that end its putting off: listen() and getsockname().
  */
 #include <errno.h>
+#include <sys/syscall.h>
 
 #include "supervise/notification.h"
 #include "supervise/supervisor.h"
@@ -14,15 +15,16 @@ static int bind_port(struct guest_socket *socket, unsigned port)
 												     : 0;
 }
 
-/* To the kernel it is a bind to port 0 that happens to find this port, as the program asked for: a
+/* To the kernel it is a bind to port 0 that happens to find one of these ports, as the program asked for: a
  * port bound by its number would stay with the socket when its connection has ended
  * (SOCK_BINDPORT_LOCK). */
-static int bind_fresh(struct supervisor *supervisor, struct guest_socket *socket, unsigned port)
+static int bind_in_range(struct supervisor *supervisor, struct guest_socket *socket, unsigned first,
+			 unsigned last)
 {
 	int error;
 
 	supervisor->shared->record.range_set = true;
-	error = steer_local_port_range(socket->fd, port, port);
+	error = steer_local_port_range(socket->fd, first, last);
 	if (!error)
 		error = bind_port(socket, 0);
 	steer_local_port_range(socket->fd, 0, 0);
@@ -49,9 +51,23 @@ static int bind_picked(struct supervisor *supervisor, struct guest_socket *socke
 		       enum berth_verdict verdict)
 {
 	if (verdict == BERTH_FRESH)
-		return supervisor->has_port_range ? bind_fresh(supervisor, socket, port)
+		return supervisor->has_port_range ? bind_in_range(supervisor, socket, port, port)
 						  : bind_port(socket, port);
 	return bind_used(socket, port);
+}
+
+/* The kernel's own choice, of the ports that the settings leave to be handed out. */
+static bool bind_any(struct supervisor *supervisor, struct guest_socket *socket)
+{
+	const struct port_limits *limits = &supervisor->knowledge.limits;
+	unsigned first, last;
+
+	if (!limits->withholds || !supervisor->has_port_range)
+		return bind_port(socket, 0) == 0;
+	for (unsigned from = 0; port_limits_next(limits, from, &first, &last); from = last + 1)
+		if (bind_in_range(supervisor, socket, first, last) == 0)
+			return true;
+	return false;
 }
 
 /* The destination is still unknown and the port must be known now: fresh, waiting, shared. Where no
@@ -75,7 +91,7 @@ static bool settle(struct supervisor *supervisor, struct guest_socket *socket)
 		}
 		knowledge_refused(knowledge, &socket->local, NULL, supervisor->now_ns);
 	}
-	return bind_port(socket, 0) == 0;
+	return bind_any(supervisor, socket);
 }
 
 enum settlement {
@@ -167,7 +183,10 @@ struct answer on_bind(struct supervisor *supervisor, const struct seccomp_notif 
 
 struct answer settle_first(struct supervisor *supervisor, const struct seccomp_notif *call)
 {
-	settle_socket_of(supervisor, call);
+	/* The kernel would look for a port among those too that are withheld, and listen() fails so. */
+	if (settle_socket_of(supervisor, call) == NO_PORT_LEFT && call->data.nr == SYS_listen &&
+	    supervisor->knowledge.limits.withholds)
+		return answer_result(-EADDRINUSE);
 	return answer_by_kernel();
 }
 

@@ -88,14 +88,14 @@ static int connect_now(struct attempt *attempt)
 		       : 0;
 }
 
-/* Connects from the one port. -EADDRNOTAVAIL: the kernel refused it. */
-static int connect_by_range(struct attempt *attempt)
+/* Connects from one of these ports. -EADDRNOTAVAIL: the kernel refused all of them. */
+static int connect_by_range(struct attempt *attempt, unsigned first, unsigned last)
 {
 	struct call_record *record = &attempt->supervisor->shared->record;
 	int result;
 
 	record->range_set = true;
-	result = steer_local_port_range(attempt->socket.fd, attempt->local.port, attempt->local.port);
+	result = steer_local_port_range(attempt->socket.fd, first, last);
 	if (result == 0)
 		result = connect_now(attempt);
 	if (result == -EADDRNOTAVAIL) {
@@ -105,22 +105,25 @@ static int connect_by_range(struct attempt *attempt)
 	return result;
 }
 
-/* Whether an explicit bind, which cannot be taken back, would meet what the pick promised. */
+/* Whether an explicit bind, which cannot be taken back, would meet what the pick promised. Taking a
+ * TIME_WAIT over is part of Berth's own rule alone: with the older policies, for which a waiting port is
+ * one in TIME_WAIT with whomever, the refusal is the failure that they are there to show. */
 static bool may_bind(const struct attempt *attempt, enum berth_verdict verdict)
 {
 	struct supervisor *supervisor = attempt->supervisor;
+	bool takeover = verdict == BERTH_WAITING && supervisor->policy == BERTH_POLICY_BERTH;
 	struct socket_entry entry;
 	int found;
 
 	if (verdict == BERTH_FRESH && supervisor->has_port_range)
 		return false; /* somebody has it, whom we do not know */
-	if (verdict == BERTH_WAITING &&
-	    (!supervisor->knowledge.sysctls.timestamps || attempt->peer->timestamps != TIMESTAMPS_USED))
+	if (takeover && (!supervisor->knowledge.limits.sysctls.timestamps ||
+			 attempt->peer->timestamps != TIMESTAMPS_USED))
 		return false;
 	if (!supervisor->lookups.netlink)
 		return false;
 	found = socket_table_find(&supervisor->lookups, &attempt->local, &attempt->remote, &entry);
-	return verdict == BERTH_WAITING ? found == 0 && entry.state == SOCKET_TIME_WAIT : found == -ENOENT;
+	return takeover ? found == 0 && entry.state == SOCKET_TIME_WAIT : found == -ENOENT;
 }
 
 /* Binds the port, to the address that the program bound or to none, and connects: the source address
@@ -141,7 +144,7 @@ static int connect_from(struct attempt *attempt, enum berth_verdict verdict)
 	int result = -EADDRNOTAVAIL;
 
 	if (attempt->supervisor->has_port_range)
-		result = connect_by_range(attempt);
+		result = connect_by_range(attempt, attempt->local.port, attempt->local.port);
 	if (result == -EADDRNOTAVAIL && may_bind(attempt, verdict))
 		result = connect_by_bind(attempt);
 	return result;
@@ -183,7 +186,8 @@ static enum berth_verdict probe_ports(struct attempt *attempt, unsigned *ret_por
 	int found;
 
 	for (int look = 0; look < PROBES && supervisor->lookups.netlink; look++) {
-		attempt->local.port = (uint16_t)knowledge_any_port(&supervisor->knowledge);
+		attempt->local.port = (uint16_t)port_limits_any(&supervisor->knowledge.limits,
+								&supervisor->knowledge.random);
 		found = socket_table_find(&supervisor->lookups, &attempt->local, &attempt->remote, &entry);
 		if (found == -ENOENT && attempt->local.port != 0) {
 			*ret_port = attempt->local.port;
@@ -254,6 +258,19 @@ static int try_ports(struct attempt *attempt, enum way_out *ret_way)
 	return -EADDRNOTAVAIL;
 }
 
+/* The kernel's own search, of the ports that the settings leave to be handed out. */
+static int search_ports(struct attempt *attempt)
+{
+	const struct port_limits *limits = &attempt->supervisor->knowledge.limits;
+	unsigned first, last;
+	int result = -EADDRNOTAVAIL;
+
+	for (unsigned from = 0; result == -EADDRNOTAVAIL && port_limits_next(limits, from, &first, &last);
+	     from = last + 1)
+		result = connect_by_range(attempt, first, last);
+	return result;
+}
+
 static void make_nonblocking(struct attempt *attempt, bool *ret_blocking)
 {
 	int flags = fcntl(attempt->socket.fd, F_GETFL);
@@ -276,11 +293,14 @@ static struct answer steer(struct attempt *attempt)
 	if (!attempt->socket.facts.reuse_address)
 		steer_reuse_address(attempt->socket.fd, true);
 	result = try_ports(attempt, &way);
-	if (result == -EADDRNOTAVAIL && way != WAY_COLLISION)
-		return leave_to_kernel(supervisor, way);
+	if (result == -EADDRNOTAVAIL && way != WAY_COLLISION) {
+		if (!supervisor->knowledge.limits.withholds || !supervisor->has_port_range)
+			return leave_to_kernel(supervisor, way);
+		result = search_ports(attempt);
+	}
 	if (result == -EACCES || result == -EPERM)
 		return leave_to_kernel(supervisor, WAY_UNREACHABLE); /* perhaps it is only we who may not */
-	if (is_begun(result) || way == WAY_COLLISION)
+	if (is_begun(result) || result == -EADDRNOTAVAIL)
 		supervisor->shared->ways[way]++;
 	if (is_begun(result))
 		learn(attempt);
@@ -320,6 +340,8 @@ struct answer on_connect(struct supervisor *supervisor, const struct seccomp_not
 		return leave_to_kernel(supervisor, WAY_CONFINED);
 	if (!read_address(call, &attempt.address, &attempt.address_size, &attempt.remote))
 		return leave_to_kernel(supervisor, WAY_NOT_TCP);
+	if (config_excludes(supervisor->family->options->config, &attempt.remote))
+		return leave_to_kernel(supervisor, WAY_EXCLUDED);
 	if (!take_socket(supervisor, call, &attempt.socket, &way))
 		return leave_to_kernel(supervisor, way);
 	if (!attempt.socket.facts.closed)

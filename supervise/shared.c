@@ -10,19 +10,11 @@
 #include "host/port_steering.h"
 
 static const char *const way_names[] = {
-	[WAY_FRESH] = "fresh",
-	[WAY_SHARED] = "shared",
-	[WAY_WAITING] = "waiting",
-	[WAY_REFUSED] = "refused",
-	[WAY_EXHAUSTED] = "exhausted",
-	[WAY_GIVEN_UP] = "given-up",
-	[WAY_COLLISION] = "collision",
-	[WAY_PUT_OFF] = "put-off",
-	[WAY_SETTLED] = "settled",
-	[WAY_OWN_CHOICE] = "own-choice",
-	[WAY_CONFINED] = "confined",
-	[WAY_NOT_TCP] = "not-tcp",
-	[WAY_UNREACHABLE] = "unreachable",
+	[WAY_FRESH] = "fresh",		 [WAY_SHARED] = "shared",	    [WAY_WAITING] = "waiting",
+	[WAY_REFUSED] = "refused",	 [WAY_EXHAUSTED] = "exhausted",	    [WAY_GIVEN_UP] = "given-up",
+	[WAY_COLLISION] = "collision",	 [WAY_PUT_OFF] = "put-off",	    [WAY_SETTLED] = "settled",
+	[WAY_OWN_CHOICE] = "own-choice", [WAY_EXCLUDED] = "excluded",	    [WAY_CONFINED] = "confined",
+	[WAY_NOT_TCP] = "not-tcp",	 [WAY_UNREACHABLE] = "unreachable",
 };
 static_assert(sizeof(way_names) / sizeof(way_names[0]) == WAY_COUNT, "every way out has a name");
 

@@ -50,6 +50,7 @@ enum way_out {
 	WAY_PUT_OFF,	 /* bind(): the choice was put off */
 	WAY_SETTLED,	 /* listen(), getsockname(): chosen before the destination was known */
 	WAY_OWN_CHOICE,	 /* the program's own choice stood: explicit port, its own options, a device */
+	WAY_EXCLUDED,	 /* connect(): to a destination that the settings leave alone */
 	WAY_CONFINED,	 /* the program has confined itself (Landlock): only the kernel may judge */
 	WAY_NOT_TCP,	 /* something else than a TCP socket of this network namespace */
 	WAY_UNREACHABLE, /* the guest's memory or descriptor could not be had */

@@ -27,10 +27,12 @@
 
 #include <stdbool.h>
 
-#include "core/port_space.h"
+#include "config/config.h"
 
 struct supervise_options {
-	enum berth_policy policy;
+	/* Of it, policy, MaxUserPort, ReservedPorts and exclude-destination have a meaning here. To
+	 * outlive the run. */
+	const struct config *config;
 	bool verbose; /* say on stderr what was done, when the program has ended */
 };
 

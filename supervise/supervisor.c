@@ -146,7 +146,7 @@ int supervisor_main(struct family *family)
 	supervisor = (struct supervisor){
 		.family = family,
 		.shared = family->shared,
-		.policy = family->options->policy,
+		.policy = family->options->config->policy,
 		.netns = own_netns_cookie(),
 		.now_ns = clock_ns(),
 	};

@@ -130,7 +130,7 @@ unit_tests()
 {
 	local wanted
 
-	mapfile -t wanted < <(programs "$1" tests/core/*_test.c tests/host/*_test.c tests/supervise/*_test.c)
+	mapfile -t wanted < <(programs "$1" tests/*/*_test.c)
 	each 300 'Running [1-9][0-9]* test' "" "${wanted[@]}"
 }
 

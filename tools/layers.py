@@ -15,14 +15,16 @@ import tempfile
 MAY_INCLUDE = {
     "core": [],
     "wire": [],
+    "config": ["core"],
     "host": ["core", "wire"],
     "bpf": ["wire", "core"],
-    "supervise": ["core", "host"],
-    "daemon": ["core", "host", "wire"],
+    "view": ["core", "host"],
     "sim": ["core"],
-    "cli": ["core", "wire", "host", "supervise", "daemon", "sim"],
-    "bench": ["core", "wire", "host", "supervise", "daemon", "sim", "cli"],
-    "tests": ["core", "wire", "host", "supervise", "daemon", "sim", "cli", "bpf"],
+    "supervise": ["core", "config", "host"],
+    "daemon": ["core", "config", "host", "wire", "view"],
+    "cli": ["core", "wire", "config", "host", "view", "sim", "supervise", "daemon"],
+    "bench": ["core", "wire", "config", "host", "view", "sim", "supervise", "daemon", "cli"],
+    "tests": ["core", "wire", "config", "host", "view", "sim", "supervise", "daemon", "cli", "bpf"],
 }
 
 # System headers, where not every one is allowed.
@@ -39,7 +41,7 @@ HOST_MAY_NOT_CALL = re.compile(r"_?exit|_Exit|abort|(__)?v?f?printf(_chk)?|f?put
                                r"|v?syslog|v?(err|warn)x?|stdout|stderr")
 
 # Folders that keep no variables outside functions.
-NO_GLOBALS = ["core", "host"]
+NO_GLOBALS = ["core", "config", "host", "view"]
 
 
 def includes(root):
@@ -138,7 +140,9 @@ PLANTED = [
     ("host/planted.c", 'int puts(const char *);\nint planted(void) { return puts("x"); }\n', "may not use puts"),
     ("host/planted.c", 'int planted(void) { static int calls; return ++calls; }\n', "no variable outside functions"),
     ("host/planted.c", '#include "planted.h"\n', "not spelled as folder/file.h"),
+    ("config/planted.c", '#include "host/planted.h"\n', 'config/ may not include "host/planted.h"'),
     ("supervise/planted.c", '#include "cli/planted.h"\n', 'supervise/ may not include "cli/planted.h"'),
+    ("view/planted.c", '#include "supervise/planted.h"\n', 'view/ may not include "supervise/planted.h"'),
     ("cli/planted.c", '#include "bpf/planted.h"\n', 'cli/ may not include "bpf/planted.h"'),
     ("sim/planted.c", '#include "tests/planted.h"\n', 'sim/ may not include "tests/planted.h"'),
     ("daemon/planted.c", '#include "supervise/planted.h"\n', 'daemon/ may not include "supervise/planted.h"'),

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.." || exit 1
 JOBS=$(nproc)
 failed=0
 
-mapfile -t folders < <(ls -d core wire host supervise daemon cli bench tests 2>/dev/null)
+mapfile -t folders < <(ls -d core wire config host view sim supervise daemon cli bench tests 2>/dev/null)
 mapfile -t sources < <(find "${folders[@]}" -name '*.c' ! -name '*.bpf.c' | sort)
 mapfile -t headers < <(find "${folders[@]}" -name '*.h' | sort)
 mapfile -t pages < <(ls man/*.[1-8])

@@ -37,10 +37,13 @@ build gcc                compiles everything
 build libc6-dev          the C library's headers
 build libseccomp-dev     berth run: the filter, and the notifications of bind and connect
 build libmnl-dev         berth run: the dump of the kernel's sockets (sock_diag)
+build libinih-dev        berth.conf: the format of systemd's units, in one small library
 build clang              the eBPF program
 build libbpf-dev         berth run --mode=kernel: loads it
 build $(bpftool_package) berth run --mode=kernel: the header by which the loader carries it
-build libjansson-dev     berth demo --json
+build libjansson-dev     what --json prints
+build libpng-dev         berth map --png
+build libncurses-dev     berth top
 check clang              the second compiler; sanitizers and fuzzers are built by it
 check $(clang_runtime) clang's AddressSanitizer, UBSan and libFuzzer
 check g++                the installed header must be good C++ as well
@@ -48,6 +51,7 @@ check pkgconf            a program outside is built against the installed librar
 check libcmocka-dev      unit tests
 check python3            system tests, and the layers
 check python3-pytest     system tests
+check tmux               a terminal for berth top: of a size, resized, looked at
 check iproute2           ip and ss: namespaces for the tests, and what they see
 check util-linux         unshare, prlimit, setpriv, script: private namespaces and terminals
 check procps             ps, pgrep: what is left behind

@@ -18,10 +18,10 @@
 
 #include "host/socket_address.h"
 
-/* A listener, a connection to it, and another one that the client has closed first. */
+/* A listener, a connection to it, another one that the client has closed first, and a socket that is only bound. */
 struct scene {
-	int listener, client, server, old_server;
-	struct berth_endpoint server_end, client_end, waiting_end;
+	int listener, client, server, old_server, bound;
+	struct berth_endpoint server_end, client_end, waiting_end, bound_end;
 };
 
 static int listen_on_loopback(struct berth_endpoint *ret_end)
@@ -33,6 +33,18 @@ static int listen_on_loopback(struct berth_endpoint *ret_end)
 
 	assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&loopback, sizeof(loopback)) == 0 &&
 		    listen(fd, 8) == 0);
+	assert_int_equal(local_endpoint(fd, &address, &size, ret_end), 0);
+	return fd;
+}
+
+static int bind_on_loopback(struct berth_endpoint *ret_end)
+{
+	struct sockaddr_in loopback = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_storage address;
+	socklen_t size;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&loopback, sizeof(loopback)) == 0);
 	assert_int_equal(local_endpoint(fd, &address, &size, ret_end), 0);
 	return fd;
 }
@@ -61,6 +73,7 @@ static struct scene set_up(void)
 	closing = connect_to(&scene.server_end, scene.listener, &scene.old_server, &scene.waiting_end);
 	close(closing);
 	close(scene.old_server);
+	scene.bound = bind_on_loopback(&scene.bound_end);
 	return scene;
 }
 
@@ -69,13 +82,14 @@ static void tear_down(const struct scene *scene)
 	close(scene->client);
 	close(scene->server);
 	close(scene->listener);
+	close(scene->bound);
 }
 
 /* How often the dump named each of them in the right state, and how often anything outside the range. */
 struct tally {
 	const struct scene *scene;
 	unsigned first, last;
-	unsigned listeners, clients, waiting, outside;
+	unsigned listeners, clients, waiting, bound, outside;
 };
 
 static void count_entry(void *context, const struct socket_entry *entry)
@@ -86,6 +100,8 @@ static void count_entry(void *context, const struct socket_entry *entry)
 	tally->outside += entry->local.port < tally->first || entry->local.port > tally->last;
 	tally->listeners +=
 		entry->state == SOCKET_HELD && berth_endpoint_equal(&entry->local, &tally->scene->server_end);
+	tally->bound += entry->state == SOCKET_HELD && entry->tcp_state == TCP_STATE_BOUND_INACTIVE &&
+			berth_endpoint_equal(&entry->local, &tally->scene->bound_end);
 	tally->clients += entry->state == SOCKET_CONNECTED && to_server &&
 			  berth_endpoint_equal(&entry->local, &tally->scene->client_end);
 	tally->waiting += entry->state == SOCKET_TIME_WAIT && to_server && entry->remaining_ms > 50000 &&
@@ -93,7 +109,7 @@ static void count_entry(void *context, const struct socket_entry *entry)
 			  berth_endpoint_equal(&entry->local, &tally->scene->waiting_end);
 }
 
-static struct tally dump(const struct scene *scene, unsigned first, unsigned last)
+static struct tally dump(const struct scene *scene, int family, unsigned first, unsigned last)
 {
 	struct tally tally = { .scene = scene, .first = first, .last = last };
 	struct socket_table table = { 0 };
@@ -101,7 +117,7 @@ static struct tally dump(const struct scene *scene, unsigned first, unsigned las
 	int size, status;
 
 	assert_int_equal(socket_table_open(&table), 0);
-	assert_int_equal(socket_table_dump(&table, AF_INET, first, last), 0);
+	assert_int_equal(socket_table_dump(&table, family, first, last), 0);
 	do {
 		size = socket_table_receive(&table, piece, sizeof(piece));
 		assert_true(size > 0);
@@ -112,15 +128,63 @@ static struct tally dump(const struct scene *scene, unsigned first, unsigned las
 	return tally;
 }
 
-static void dump_shows_every_state(void **state)
+static void every_state_is_shown(int family)
 {
 	struct scene scene = set_up();
-	struct tally tally = dump(&scene, 1, 65535);
+	struct tally tally = dump(&scene, family, 1, 65535);
 
-	(void)state;
 	assert_int_equal(tally.listeners, 1);
 	assert_int_equal(tally.clients, 1);
 	assert_int_equal(tally.waiting, 1);
+	assert_int_equal(tally.bound, 1);
+	tear_down(&scene);
+}
+
+static void dump_shows_every_state(void **state)
+{
+	(void)state;
+	every_state_is_shown(AF_INET);
+}
+
+static void dump_of_both_families_does(void **state)
+{
+	(void)state;
+	every_state_is_shown(AF_UNSPEC);
+}
+
+static void see_order(void *context, const struct socket_entry *entry)
+{
+	bool *connections_began = context;
+
+	if (entry->state != SOCKET_HELD)
+		*connections_began = true;
+	else
+		assert_false(*connections_began);
+}
+
+/* What is made from it relies on this: whoever sees a connection knows already who listens. */
+static void dump_of_both_families_has_listeners_first(void **state)
+{
+	struct scene scene = set_up();
+	int listener_v6 = socket(AF_INET6, SOCK_STREAM, 0), status = 1;
+	char piece[SOCKET_TABLE_LARGEST_PIECE] __attribute__((aligned(8)));
+	struct socket_table table = { 0 };
+	bool connections_began = false;
+
+	(void)state;
+	assert_int_equal(listen(listener_v6, 1), 0);
+	assert_int_equal(socket_table_open(&table), 0);
+	assert_int_equal(socket_table_dump(&table, AF_UNSPEC, 1, 65535), 0);
+	while (status > 0) {
+		int size = socket_table_receive(&table, piece, sizeof(piece));
+
+		assert_true(size > 0);
+		status = socket_table_read(piece, (size_t)size, see_order, &connections_began);
+	}
+	assert_int_equal(status, 0);
+	assert_true(connections_began);
+	socket_table_close(&table);
+	close(listener_v6);
 	tear_down(&scene);
 }
 
@@ -128,7 +192,7 @@ static void dump_keeps_to_the_range(void **state)
 {
 	struct scene scene = set_up();
 	unsigned port = scene.client_end.port;
-	struct tally only = dump(&scene, port, port), below = dump(&scene, 1, port - 1u);
+	struct tally only = dump(&scene, AF_INET, port, port), below = dump(&scene, AF_INET, 1, port - 1u);
 
 	(void)state;
 	assert_int_equal(only.clients, 1);
@@ -163,6 +227,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(dump_shows_every_state),
+		cmocka_unit_test(dump_of_both_families_does),
+		cmocka_unit_test(dump_of_both_families_has_listeners_first),
 		cmocka_unit_test(dump_keeps_to_the_range),
 		cmocka_unit_test(find_tells_state_and_timestamps),
 	};

@@ -150,6 +150,13 @@ class Namespace:
         assert process.stdout.readline() == "ready\n"
         return process
 
+    def time_wait_ports(self):
+        """The local ports in TIME_WAIT, once no connection is on its way there: the far end closes in its own time."""
+        closing = ["ss", "-Htn", "state", "fin-wait-1", "state", "fin-wait-2"]
+        wait_for(lambda: not self.output(closing), "the far end to close", seconds=30)
+        lines = self.output(["ss", "-Htn", "state", "time-wait"]).splitlines()
+        return [int(line.split()[2].rsplit(":", 1)[1]) for line in lines]
+
     def processes(self):
         """Names by pid of all that live in this namespace, but for its holder."""
         found = {}

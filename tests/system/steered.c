@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Connects without bind, in several threads, as long as its standard input is open, and looks at each socket whether kernel
+ * Connects without bind, in several threads, as long as its standard input is open and once after, and looks at each socket whether kernel
  * mode gave it its port: it then has SO_REUSEADDR set, which stock Linux never does by itself. For what is done to the
  * hooks meanwhile, and must leave no gap.
  *
@@ -83,6 +83,7 @@ int main(void)
 	stop = true;
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
+	connect_once(0);
 	printf("{\"connected\": %lu, \"failed\": %lu, \"unsteered\": %lu}\n", connected, failed, unsteered);
 	return 0;
 }

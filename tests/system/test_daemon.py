@@ -399,3 +399,28 @@ def test_auto(machine):
     machine.end(daemon)
     machine.detach()
     assert machine.run([*machine.steered, *auto]).stderr.startswith(supervised)
+
+
+# ---- berth status ----
+
+
+def test_status(machine):
+    """What is in force and how often it was used, with the daemon running and without."""
+    pin = f"--pin={BPF_FS}/berth"
+    status = lambda *prefix: machine.json([*prefix, BERTH, "status", "--json"])["kernel_mode"]
+    assert status() == {"attached": False}
+    daemon = machine.popen([BERTH, "daemon", machine.options[0], pin], stderr=subprocess.PIPE)
+    assert "attached" in daemon.stderr.readline()
+    seen = status()
+    assert seen["attached"] and seen["cgroup"] == str(machine.cgroup) and seen["hooks"] >= len(machine.hooks())
+    assert not any(seen["ways"].values())
+    daemon.kill()
+    daemon.wait()
+    result = finish(machine.load(tool("steered")))
+    assert status()["ways"]["fresh"] == result["failed"] + 1  # nobody listens; and the one before
+    text = machine.run([BERTH, "status"]).stdout
+    assert f" steers {machine.cgroup}\n" in text and f" answered: fresh {result['failed'] + 1} " in text
+    assert status("setpriv", "--reuid=65534", "--clear-groups") == {"attached": None}
+    assert machine.json([NEXT_LAYOUT, "status", "--json"])["kernel_mode"]["ways"] is None
+    machine.run([BERTH, "detach", pin])
+    assert status() == {"attached": False}

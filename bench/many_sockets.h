@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A network namespace with 100,000 sockets in it, for what must not cost more with many sockets on the host. Whatever
+ * fails ends the program.
+ */
+#ifndef BERTH_BENCH_MANY_SOCKETS_H
+#define BERTH_BENCH_MANY_SOCKETS_H
+
+#include "bench/bench.h"
+
+enum {
+	HOLDERS = 4,
+	HELD = 12500, /* by each holder, and as many wait in the queue of the listener */
+};
+
+/* Holds connections to an address of its own, which nobody accepts, until its parent is gone. */
+static inline void hold(unsigned number, unsigned port, int ready)
+{
+	struct sockaddr_in address = loopback(2 + number, port);
+	int listener = check(socket(AF_INET, SOCK_STREAM, 0), "socket");
+	struct rlimit files;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+	check(bind(listener, (struct sockaddr *)&address, sizeof(address)), "bind");
+	check(listen(listener, 65535), "listen");
+	for (int i = 0; i < HELD; i++) {
+		int fd = check(socket(AF_INET, SOCK_STREAM, 0), "socket");
+
+		check(connect(fd, (struct sockaddr *)&address, sizeof(address)), "connect");
+	}
+	check((int)write(ready, "", 1), "write");
+	for (;;)
+		pause();
+}
+
+static inline void fill_host(unsigned port)
+{
+	int ready[2];
+	char byte;
+
+	check(pipe2(ready, O_CLOEXEC), "pipe");
+	for (unsigned i = 0; i < HOLDERS; i++)
+		if (check(fork(), "fork") == 0)
+			hold(i, port, ready[1]);
+	close(ready[1]);
+	for (unsigned i = 0; i < HOLDERS; i++) {
+		if (read(ready[0], &byte, 1) != 1) {
+			fprintf(stderr, "%s: the many sockets could not be made\n", program_invocation_name);
+			exit(1);
+		}
+	}
+	close(ready[0]);
+}
+
+#endif

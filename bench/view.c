@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a look at the port space costs on a host with 100,000 sockets: the CPU time, user and system, of a whole process.
+ *
+ *	build/bench/view [--json]
+ *
+ * Half of the sockets are in the port range; the other half, the far ends, are not. Medians of ROUNDS processes. BERTH
+ * names another binary than the one beside this one.
+ */
+#include "bench/bench.h"
+#include "bench/many_sockets.h"
+
+enum {
+	ROUNDS = 15,
+	PORT = 7001,
+};
+
+static const char *berth;
+
+static const struct {
+	const char *title;
+	const char *argument[5];
+} rows[] = {
+	{ "an empty run (berth --version)", { "--version" } },
+	{ "berth status", { "status" } },
+	{ "berth status --json", { "status", "--json" } },
+	{ "berth status --interval=0.1, two looks", { "status", "--interval=0.1" } },
+	{ "berth explain --interval=0", { "explain", "--interval=0", "127.0.0.2:7001" } },
+	{ "berth map", { "map" } },
+	{ "the same sockets, ss -tan", { NULL } },
+};
+
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static double cpu_ms(const struct rusage *usage)
+{
+	return (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1e3 +
+	       (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) / 1e3;
+}
+
+/* CPU time of one process that does what the row says. */
+static double run_once(size_t row)
+{
+	struct rusage usage;
+	int status;
+	pid_t pid = check(fork(), "fork");
+
+	if (pid == 0) {
+		char *arguments[6] = { (char *)berth };
+
+		for (unsigned i = 0; i < 5; i++)
+			arguments[i + 1] = (char *)rows[row].argument[i];
+		dup2(check(open("/dev/null", O_WRONLY | O_CLOEXEC), "/dev/null"), STDOUT_FILENO);
+		if (rows[row].argument[0])
+			execv(berth, arguments);
+		else
+			execlp("ss", "ss", "-tan", NULL);
+		fail(rows[row].title);
+	}
+	if (wait4(pid, &status, 0, &usage) != pid || status != 0) {
+		fprintf(stderr, "bench/view: %s failed\n", rows[row].title);
+		exit(1);
+	}
+	return cpu_ms(&usage);
+}
+
+static double measure(size_t row)
+{
+	double times[ROUNDS];
+
+	for (int round = 0; round < ROUNDS; round++)
+		times[round] = run_once(row);
+	return median(times, ROUNDS);
+}
+
+int main(int argc, char **argv)
+{
+	bool json = wants_json(argc, argv);
+
+	berth = find_berth();
+	enter_namespace();
+	fill_host(PORT);
+	printf(json ? "{\"sockets\": %d, \"unit\": \"ms\", \"p50\": {"
+		    : "CPU time with %d sockets on the host\n",
+	       2 * HOLDERS * HELD);
+	for (size_t row = 0; row < ROWS; row++)
+		printf(json ? "%s\n \"%s\": %.1f" : "%s  %-42s%8.1f ms\n", json && row ? "," : "",
+		       rows[row].title, measure(row));
+	puts(json ? "}}" : "");
+	return 0;
+}
