@@ -113,9 +113,9 @@ $(DIFFERENTIAL): $(call objects,tests/differential)
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^
-$(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libberth.a
+$(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(filter-out $(call objects,cli),$(PROGRAM)) $(BUILD)/libberth.a
 	$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpthread
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 # A fuzzer is built from the sources it feeds, with the sanitizers: the core, and what else it says here.
 $(addprefix $(BUILD)/tests/fuzz/,berth_conf_fuzz registry_fuzz): FUZZED = $(wildcard config/*.c) -linih
 $(BUILD)/tests/fuzz/recording_fuzz: FUZZED = $(wildcard sim/*.c) -lm

@@ -1,288 +1,305 @@
 /* SPDX-License-Identifier: MIT
  *
- * What connect() without bind costs by how full one destination's ports are: stock Linux against
- * `berth run --mode=kernel`, each filling the default range of 28,232 ports by itself, in one run.
+ * What kernel mode costs: stock Linux against `berth run --mode=kernel`, in one run.
  *
  *	build/bench/kernel [--json]
  *
- * Needs root. All of it is in a network namespace of its own, over loopback. The time of a call is that of connect()
- * alone; at a fill of f % it is that of the calls that follow when f % of the ports are taken. `churn` is a connection
- * that is closed at once (with a reset, so that no TIME_WAIT is left), at that fill. The worker prints a line of samples
- * for each figure, in nanoseconds, which the parent reads.
+ * Needs root. Each part is measured by a new process in new network namespaces (kernel_worker.h), on one side and then on the
+ * other, round by round. During a round of stock Linux nothing of kernel mode is attached by us: its tracepoint sees the whole
+ * machine. A number is the median of the rounds, in brackets the least and the greatest; a ratio is that of two numbers that
+ * were measured by turns. BERTH names another binary than the one beside this one.
  */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <net/if.h>
-#include <poll.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+#include <jansson.h>
 
-#define PORTS	 28232u /* 32768 to 60999 */
-#define SERVER	 7001
-#define SAMPLES	 400u
-#define HELD	 500u
-/* What came before a figure, and its processes, have come to rest. */
-#define PAUSE_MS 200
+#include "bench/bench.h"
+#include "bench/kernel_worker.h"
 
-static const struct figure {
-	const char *what;
-	double fill; /* percent */
-	unsigned samples;
-	bool churn;
-} figures[] = {
-	{ "connect", 2, SAMPLES, false },
-	/* not 0: caches are to be warm */ { "connect", 50, SAMPLES, false },
-	{ "connect", 90, SAMPLES, false },
-	{ "churn", 90, SAMPLES, true },
-	{ "connect", 99, 200, false },
-	{ "churn", 99.8, SAMPLES, true },
-	{ "connect", 99.9, 25, false },
-	{ "connect that fails", 100, 50, false },
-};
-#define FIGURES (sizeof(figures) / sizeof(figures[0]))
+#define ROUNDS_MAX 9
+#define NUMBERS	   16
 
-struct measured {
-	double median_us, mean_us;
+enum part {
+	CONNECT,
+	BOUND,
+	ADDED,
+	TUPLE,
+	CLOSED,
+	MEMORY,
+	PARTS
 };
 
-static _Noreturn void die(const char *what)
+enum side {
+	STOCK,
+	KERNEL,
+	SIDES
+};
+
+static const struct {
+	const char *name;
+	void (*measure)(void);
+	unsigned numbers, rounds;
+	bool stock;  /* there is something to measure on stock Linux */
+	bool itself; /* attaches the hooks itself */
+} parts[PARTS] = {
+	[CONNECT] = { "connect", measure_fills, NUMBERS, 3, true, false },
+	[BOUND] = { "bound", measure_bound_fills, NUMBERS, 2, true, false },
+	[ADDED] = { "added", measure_added, 3, ROUNDS_MAX, false, true },
+	[TUPLE] = { "tuples", measure_tuples, 2, 3, false, false },
+	[CLOSED] = { "closed", measure_closed, 1, 1, true, false },
+	[MEMORY] = { "memory", measure_memory, 1, 1, false, false },
+};
+
+/* What measure_fills() prints: a pair for each fill, and one more. */
+#define AT(fill) (2 * (fill))
+#define AT_99	 AT(5)
+#define AT_99_9	 AT(6)
+#define FAILING	 AT(FILLS)
+_Static_assert(FAILING + 2 == NUMBERS, "pairs");
+
+static double measured[PARTS][SIDES][NUMBERS][ROUNDS_MAX];
+
+/* ---- measuring ---- */
+
+static int work(const char *name)
 {
-	fprintf(stderr, "bench/kernel: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-static struct sockaddr_in server_address(void)
-{
-	return (struct sockaddr_in){ .sin_family = AF_INET,
-				     .sin_port = htons(SERVER),
-				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-}
-
-/* More connections than a process may have files open: every HELD of them go to a child that does nothing but hold
- * them, and ends when its parent does. Called for each new descriptor. */
-static void hold(int first_fd)
-{
-	static unsigned count;
-
-	if (++count % HELD != 0)
-		return;
-	if (fork() == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;;)
-			pause();
-	}
-	close_range((unsigned)first_fd, ~0u, 0);
-}
-
-/* ---- the worker ---- */
-
-/* One connection. The nanoseconds of connect(); *ret_fd is -1 if it failed. */
-static uint64_t timed_connect(int *ret_fd)
-{
-	struct sockaddr_in to = server_address();
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	uint64_t start = now_ns(), end;
-	int result = connect(fd, (const struct sockaddr *)&to, sizeof(to));
-
-	end = now_ns();
-	if (result < 0)
-		close(fd);
-	*ret_fd = result < 0 ? -1 : fd;
-	return end - start;
-}
-
-static void close_at_once(int fd)
-{
-	const struct linger reset = { .l_onoff = 1 };
-
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	close(fd);
-}
-
-static void measure(const struct figure *figure, unsigned *open_connections)
-{
-	unsigned wanted = (unsigned)(PORTS * figure->fill / 100);
-	int fd;
-
-	while (*open_connections < wanted) {
-		timed_connect(&fd);
-		if (fd < 0)
-			die("the range could not be filled: connect");
-		++*open_connections;
-		hold(3);
-	}
-	poll(NULL, 0, PAUSE_MS);
-	for (unsigned i = 0; i < figure->samples; i++) {
-		uint64_t took = timed_connect(&fd);
-
-		if ((fd < 0) != (figure->fill == 100))
-			die("a call failed that should not, or the other way round: connect");
-		printf("%llu ", (unsigned long long)took);
-		if (figure->churn) {
-			close_at_once(fd);
-		} else if (fd >= 0) {
-			++*open_connections;
-			hold(3);
-		}
-	}
-	putchar('\n');
-}
-
-static int worker(void)
-{
-	unsigned open_connections = 0;
-
-	for (size_t i = 0; i < FIGURES; i++)
-		measure(&figures[i], &open_connections);
+	allow_files(4 * HELD_MAX);
+	pin_to_last_cpu();
+	for (enum part part = 0; part < PARTS; part++)
+		if (strcmp(name, parts[part].name) == 0)
+			parts[part].measure();
 	return 0;
 }
 
-/* ---- the parent ---- */
-
-static void enter_namespace(void)
+/* Ends when there is no child left: who holds connections, or the hooks, is ours, too, when its parents have ended. */
+static void wait_for_all(pid_t worker)
 {
-	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	int fd;
+	int status = 0, of_other;
 
-	if (unshare(CLONE_NEWNET) < 0 || (fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) < 0 ||
-	    ioctl(fd, SIOCSIFFLAGS, &lo) < 0)
-		die("a network namespace (be root)");
-	close(fd);
+	waitpid(worker, &status, 0);
+	while (wait(&of_other) > 0)
+		;
+	if (status == 0)
+		return;
+	fprintf(stderr, "bench/kernel: the measured process failed\n");
+	exit(1);
 }
 
-/* Accepts for ever. */
-static pid_t start_server(void)
+static void run_round(enum part part, enum side side, unsigned round)
 {
-	struct sockaddr_in at = server_address();
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const char *name = parts[part].name, *self = find_self(), *berth = find_berth();
+	int ends[2];
+	FILE *numbers;
 	pid_t pid;
 
-	if (bind(fd, (const struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, 4096) < 0)
-		die("the server");
-	pid = fork();
+	check(pipe2(ends, O_CLOEXEC), "pipe");
+	pid = check(fork(), "fork");
 	if (pid == 0) {
-		for (;;)
-			if (accept4(fd, NULL, NULL, SOCK_CLOEXEC) >= 0)
-				hold(fd + 1);
+		dup2(ends[1], STDOUT_FILENO);
+		if (side == STOCK || parts[part].itself)
+			execl(self, self, "--work", name, NULL);
+		else
+			execl(berth, berth, "run", "--mode=kernel", "--", self, "--work", name, NULL);
+		fail(berth);
 	}
-	close(fd);
-	return pid;
+	close(ends[1]);
+	numbers = fdopen(ends[0], "r");
+	for (unsigned i = 0; i < parts[part].numbers; i++)
+		if (fscanf(numbers, "%lf", &measured[part][side][i][round]) != 1)
+			fail("the measured process ended early");
+	fclose(numbers);
+	wait_for_all(pid);
 }
 
-static int compare(const void *a, const void *b)
+static void run_part(enum part part)
 {
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static struct measured read_samples(FILE *from, unsigned count)
-{
-	double samples[SAMPLES] = { 0 }, sum = 0;
-
-	for (unsigned i = 0; i < count; i++) {
-		if (fscanf(from, "%lf", &samples[i]) != 1)
-			die("the worker ended early");
-		sum += samples[i];
+	for (unsigned round = 0; round < parts[part].rounds; round++) {
+		if (isatty(STDERR_FILENO))
+			fprintf(stderr, "\r\033[K%s, round %u of %u", parts[part].name, round + 1,
+				parts[part].rounds);
+		if (parts[part].stock)
+			run_round(part, STOCK, round);
+		run_round(part, KERNEL, round);
 	}
-	qsort(samples, count, sizeof(samples[0]), compare);
-	return (struct measured){ samples[count / 2] / 1000, sum / count / 1000 };
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
 }
 
-/* Each side has its own server, and starts on an empty range. */
-static void run_side(char *const argv[], struct measured *ret_measured)
-{
-	int out[2];
-	pid_t pid, server;
-	FILE *from;
+/* ---- summing up ---- */
 
-	enter_namespace();
-	server = start_server();
-	if (pipe2(out, O_CLOEXEC) < 0 || (pid = fork()) < 0)
-		die("the worker");
-	if (pid == 0) {
-		dup2(out[1], STDOUT_FILENO);
-		execv(argv[0], argv);
-		die(argv[0]);
+struct summary {
+	double median, least, greatest;
+};
+
+static struct summary sum_up(const double *values, unsigned count)
+{
+	double sorted[ROUNDS_MAX] = { 0 };
+
+	memcpy(sorted, values, count * sizeof(*values));
+	return (struct summary){ median(sorted, count), sorted[0], sorted[count - 1] };
+}
+
+static struct summary number(enum part part, enum side side, unsigned which)
+{
+	return sum_up(measured[part][side][which], parts[part].rounds);
+}
+
+/* Of two numbers of the same rounds. */
+static struct summary ratio(enum part part, enum side side, unsigned which, unsigned to)
+{
+	double ratios[ROUNDS_MAX] = { 0 };
+
+	for (unsigned round = 0; round < parts[part].rounds; round++)
+		ratios[round] = measured[part][side][which][round] / measured[part][side][to][round];
+	return sum_up(ratios, parts[part].rounds);
+}
+
+/* One line of what was promised. */
+struct promise {
+	const char *what, *unit;
+	struct summary stock, kernel;
+	double bound;
+	bool at_least, no_stock;
+};
+
+#define PROMISES 9
+
+static void make_promises(struct promise promises[PROMISES])
+{
+	const struct summary none = { 0, 0, 0 };
+	const double mebi = 1 << 20;
+	struct summary bytes = number(MEMORY, KERNEL, 0);
+
+#define FLAT(part, which) ratio(part, STOCK, which, (which) + 1), ratio(part, KERNEL, which, (which) + 1)
+#define FAILS		  ratio(CONNECT, STOCK, FAILING, AT_99_9 + 1), ratio(CONNECT, KERNEL, FAILING, AT_99_9 + 1)
+	const struct promise all[PROMISES] = {
+		{ "connect() at 99 % / on an empty range", "x", FLAT(CONNECT, AT_99), 1.1, 0, 0 },
+		{ "connect() at 99.9 % / on an empty range", "x", FLAT(CONNECT, AT_99_9), 1.1, 0, 0 },
+		{ "the same with bind(addr, 0) first, 99 %", "x", FLAT(BOUND, AT_99), 1.2, 0, 0 },
+		{ "the same with bind(addr, 0) first, 99.9 %", "x", FLAT(BOUND, AT_99_9), 1.2, 0, 0 },
+		{ "connect() that must fail / that succeeds", "x", FAILS, 3, 0, 0 },
+		{ "connect() on an empty range / stock", "x", none, number(ADDED, KERNEL, 2), 1.05, 0, true },
+		{ "99 % of 225,856 tuples: churn / empty range", "x", none, ratio(TUPLE, KERNEL, 0, 1), 0.95,
+		  true, true },
+		{ "bind(0) + connect, 3000 closed: fail", "", number(CLOSED, STOCK, 0),
+		  number(CLOSED, KERNEL, 0), 0, 0, 0 },
+		{ "memory of the maps",
+		  "MiB",
+		  none,
+		  { bytes.median / mebi, bytes.least / mebi, bytes.greatest / mebi },
+		  32,
+		  0,
+		  true },
+	};
+#undef FAILS
+#undef FLAT
+	memcpy(promises, all, sizeof(all));
+}
+
+/* ---- for people ---- */
+
+static void print_summary(struct summary summary)
+{
+	char spread[64];
+
+	snprintf(spread, sizeof(spread), "(%.2f-%.2f)", summary.least, summary.greatest);
+	printf(" %9.2f %-20s", summary.median, spread);
+}
+
+static void print_fills(enum part part, const char *title)
+{
+	printf("%s: p50 in microseconds, by how many of a destination's %u ports are taken\n", title, PORTS);
+	printf("  %-24s %9s %20s %9s\n", "", "stock", "", "kernel mode");
+	for (unsigned i = 0; i <= FILLS; i++) {
+		printf("  %-5g %-18s", i < FILLS ? fills[i] : 100, i < FILLS ? "%" : "%, fails");
+		print_summary(number(part, STOCK, AT(i)));
+		print_summary(number(part, KERNEL, AT(i)));
+		putchar('\n');
 	}
-	close(out[1]);
-	from = fdopen(out[0], "r");
-	for (size_t i = 0; i < FIGURES; i++)
-		ret_measured[i] = read_samples(from, figures[i].samples);
-	fclose(from);
-	waitpid(pid, NULL, 0);
-	kill(server, SIGKILL);
-	waitpid(server, NULL, 0);
+	printf("  %-24s", "100   %, fails: mean");
+	print_summary(number(part, STOCK, FAILING + 1));
+	print_summary(number(part, KERNEL, FAILING + 1));
+	putchar('\n');
 }
 
-static void print_table(const struct measured *stock, const struct measured *berth)
+static void print_promises(void)
 {
-	printf("%-20s %7s %12s %12s %8s %12s %12s %10s\n", "microseconds", "filled", "stock p50",
-	       "kernel p50", "ratio", "stock mean", "kernel mean", "p50 / 2 %");
-	for (size_t i = 0; i < FIGURES; i++)
-		printf("%-20s %5.1f %% %12.2f %12.2f %8.3f %12.2f %12.2f %10.2f\n", figures[i].what,
-		       figures[i].fill, stock[i].median_us, berth[i].median_us,
-		       berth[i].median_us / stock[i].median_us, stock[i].mean_us, berth[i].mean_us,
-		       berth[i].median_us / berth[0].median_us);
+	struct promise promises[PROMISES];
+
+	make_promises(promises);
+	printf("%-46s %9s %20s %9s %21s %s\n", "what was asked", "stock", "", "kernel", "", "asked");
+	for (unsigned i = 0; i < PROMISES; i++) {
+		const struct promise *promise = &promises[i];
+
+		printf("%-46s", promise->what);
+		if (promise->no_stock)
+			printf(" %9s %20s", "-", "");
+		else
+			print_summary(promise->stock);
+		print_summary(promise->kernel);
+		printf(" at %s %g %s\n", promise->at_least ? "least" : "most", promise->bound, promise->unit);
+	}
 }
 
-static void print_json(const struct measured *stock, const struct measured *berth)
+static void print_tables(void)
 {
-	printf("[\n");
-	for (size_t i = 0; i < FIGURES; i++)
-		printf("  {\"what\": \"%s\", \"filled_percent\": %g, \"stock_median_us\": %.3f, "
-		       "\"kernel_median_us\": %.3f, \"stock_mean_us\": %.3f, \"kernel_mean_us\": %.3f}%s\n",
-		       figures[i].what, figures[i].fill, stock[i].median_us, berth[i].median_us,
-		       stock[i].mean_us, berth[i].mean_us, i + 1 < FIGURES ? "," : "");
-	printf("]\n");
+	print_fills(CONNECT, "connect()");
+	print_fills(BOUND, "bind(addr, 0) and connect()");
+	print_promises();
+}
+
+/* ---- for programs ---- */
+
+static json_t *summary_json(struct summary summary)
+{
+	return json_pack("{s:f, s:f, s:f}", "median", summary.median, "least", summary.least, "greatest",
+			 summary.greatest);
+}
+
+static json_t *fills_json(enum part part)
+{
+	json_t *all = json_array();
+
+	for (unsigned i = 0; i <= FILLS; i++)
+		json_array_append_new(all, json_pack("{s:f, s:b, s:o, s:o}", "filled_percent",
+						     i < FILLS ? fills[i] : 100.0, "fails", i == FILLS,
+						     "stock_us", summary_json(number(part, STOCK, AT(i))),
+						     "kernel_us", summary_json(number(part, KERNEL, AT(i)))));
+	return all;
+}
+
+static void print_json(void)
+{
+	struct promise promises[PROMISES];
+	json_t *asked = json_array(), *all;
+
+	make_promises(promises);
+	for (unsigned i = 0; i < PROMISES; i++)
+		json_array_append_new(
+			asked, json_pack("{s:s, s:s, s:o, s:o, s:f}", "what", promises[i].what, "unit",
+					 promises[i].unit, "stock",
+					 promises[i].no_stock ? json_null() : summary_json(promises[i].stock),
+					 "kernel", summary_json(promises[i].kernel),
+					 promises[i].at_least ? "at_least" : "at_most", promises[i].bound));
+	all = json_pack("{s:o, s:o, s:o}", "connect", fills_json(CONNECT), "bind_and_connect",
+			fills_json(BOUND), "asked", asked);
+	json_dumpf(all, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
+	putchar('\n');
+	json_decref(all);
 }
 
 int main(int argc, char **argv)
 {
-	struct measured stock[FIGURES], berth[FIGURES];
-	bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
-	char self[4096] = { 0 }, program[4096 + 16];
+	bool json;
 
-	if (argc == 2 && strcmp(argv[1], "--worker") == 0)
-		return worker();
-	if (argc > 1 && !json) {
-		fprintf(stderr, "bench/kernel: unknown argument \"%s\"; usage: bench/kernel [--json]\n",
-			argv[1]);
-		return 2;
-	}
-	if (geteuid() != 0) {
-		fputs("bench/kernel: skipped: kernel mode needs root\n", stderr);
-		return 0;
-	}
-	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
-		die("/proc/self/exe");
-	/* BUILD/bench/kernel, and BUILD/berth */
-	snprintf(program, sizeof(program), "%.*s/berth", (int)(strstr(self, "/bench/kernel") - self), self);
-	run_side((char *[]){ self, "--worker", NULL }, stock);
-	run_side((char *[]){ program, "run", "--mode=kernel", "--", self, "--worker", NULL }, berth);
+	if (argc == 3 && strcmp(argv[1], "--work") == 0)
+		return work(argv[2]);
+	json = wants_json(argc, argv);
+	need_root();
+	check(prctl(PR_SET_CHILD_SUBREAPER, 1), "prctl");
+	for (enum part part = 0; part < PARTS; part++)
+		run_part(part);
 	if (json)
-		print_json(stock, berth);
+		print_json();
 	else
-		print_table(stock, berth);
+		print_tables();
 	return 0;
 }

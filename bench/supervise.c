@@ -8,12 +8,7 @@
  * namespace; a time is the median of 2,000 calls, and of that the median of seven rounds. Then again with
  * 100,000 sockets of others in the namespace. BERTH names another binary than the one beside this one.
  */
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <time.h>
-
+#include "bench/bench.h"
 #include "bench/many_sockets.h"
 
 enum {
@@ -45,36 +40,7 @@ enum way {
 	WAYS
 };
 
-static double now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
-
-static int ascending(const void *left, const void *right)
-{
-	double a = *(const double *)left, b = *(const double *)right;
-
-	return (a > b) - (a < b);
-}
-
-static double median(double *values, int count)
-{
-	qsort(values, (size_t)count, sizeof(*values), ascending);
-	return values[count / 2];
-}
-
 /* ---- the process that is measured ---- */
-
-static void abort_connection(int fd)
-{
-	const struct linger reset = { .l_onoff = 1 };
-
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	close(fd);
-}
 
 /* Makes one socket ready for the call, times the call, and takes all down again. */
 static double time_one(enum timed timed, int listener, unsigned number)
@@ -202,33 +168,16 @@ static void print_json(unsigned sockets, double result[WAYS][TIMED], bool last)
 	printf("}}%s\n", last ? "" : ",");
 }
 
-/* The binary in the folder above this one's, or what BERTH says. */
-static const char *find_berth(const char *own_path)
-{
-	static char path[4096];
-	const char *slash = strrchr(own_path, '/');
-
-	if (getenv("BERTH"))
-		return getenv("BERTH");
-	snprintf(path, sizeof(path), "%.*s/../berth", slash ? (int)(slash - own_path) : 1,
-		 slash ? own_path : ".");
-	return path;
-}
-
 int main(int argc, char **argv)
 {
-	bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
 	double empty[WAYS][TIMED], full[WAYS][TIMED];
+	bool json;
 
 	if (argc == 2 && strcmp(argv[1], "--measure") == 0)
 		return measure();
-	if (argc > 1 && !json) {
-		fprintf(stderr, "bench/supervise: unknown argument \"%s\"; usage: bench/supervise [--json]\n",
-			argv[1]);
-		return 2;
-	}
-	self = argv[0];
-	berth = find_berth(argv[0]);
+	json = wants_json(argc, argv);
+	self = find_self();
+	berth = find_berth();
 	enter_namespace();
 	run_rounds(empty);
 	fill_host(PORT + 1);

@@ -7,9 +7,7 @@
  * Half of the sockets are in the port range; the other half, the far ends, are not. Medians of ROUNDS processes. BERTH
  * names another binary than the one beside this one.
  */
-#include <stdbool.h>
-#include <sys/wait.h>
-
+#include "bench/bench.h"
 #include "bench/many_sockets.h"
 
 enum {
@@ -33,13 +31,6 @@ static const struct {
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
-
-static int ascending(const void *left, const void *right)
-{
-	double a = *(const double *)left, b = *(const double *)right;
-
-	return (a > b) - (a < b);
-}
 
 static double cpu_ms(const struct rusage *usage)
 {
@@ -79,32 +70,14 @@ static double measure(size_t row)
 
 	for (int round = 0; round < ROUNDS; round++)
 		times[round] = run_once(row);
-	qsort(times, ROUNDS, sizeof(times[0]), ascending);
-	return times[ROUNDS / 2];
-}
-
-/* The binary in the folder above this one's, or what BERTH says. */
-static const char *find_berth(const char *own_path)
-{
-	static char path[4096];
-	const char *slash = strrchr(own_path, '/');
-
-	if (getenv("BERTH"))
-		return getenv("BERTH");
-	snprintf(path, sizeof(path), "%.*s/../berth", slash ? (int)(slash - own_path) : 1,
-		 slash ? own_path : ".");
-	return path;
+	return median(times, ROUNDS);
 }
 
 int main(int argc, char **argv)
 {
-	bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
+	bool json = wants_json(argc, argv);
 
-	if (argc > 1 && !json) {
-		fprintf(stderr, "bench/view: unknown argument \"%s\"; usage: bench/view [--json]\n", argv[1]);
-		return 2;
-	}
-	berth = find_berth(argv[0]);
+	berth = find_berth();
 	enter_namespace();
 	fill_host(PORT);
 	printf(json ? "{\"sockets\": %d, \"unit\": \"ms\", \"p50\": {"

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the programs of bench/ share: to fail, to tell the time, to be in a network namespace of one's own, to sum up.
+ *
+ * Whatever goes wrong ends the program, with one line. Times are microseconds of CLOCK_MONOTONIC.
+ */
+#ifndef BERTH_BENCH_BENCH_H
+#define BERTH_BENCH_BENCH_H
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static inline _Noreturn void fail(const char *what)
+{
+	fprintf(stderr, "bench/%s: %s: %s\n", program_invocation_short_name, what, strerror(errno));
+	exit(1);
+}
+
+/* `result`, which is not an error. */
+static inline int check(int result, const char *what)
+{
+	if (result < 0)
+		fail(what);
+	return result;
+}
+
+/* The only option there is. True: --json. Anything else ends the program. */
+static inline bool wants_json(int argc, char **argv)
+{
+	if (argc == 1)
+		return false;
+	if (argc == 2 && strcmp(argv[1], "--json") == 0)
+		return true;
+	fprintf(stderr, "bench/%s: unknown argument \"%s\"; usage: bench/%s [--json]\n",
+		program_invocation_short_name, argv[1], program_invocation_short_name);
+	exit(2);
+}
+
+static inline void need_root(void)
+{
+	if (geteuid() == 0)
+		return;
+	fprintf(stderr, "bench/%s: skipped: kernel mode needs root\n", program_invocation_short_name);
+	exit(0);
+}
+
+static inline double now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
+}
+
+static inline int ascending(const void *left, const void *right)
+{
+	double a = *(const double *)left, b = *(const double *)right;
+
+	return (a > b) - (a < b);
+}
+
+/* Sorts the values. */
+static inline double median(double *values, unsigned count)
+{
+	qsort(values, count, sizeof(*values), ascending);
+	return (values[(count - 1) / 2] + values[count / 2]) / 2;
+}
+
+/* 127.0.0.NUMBER */
+static inline struct sockaddr_in loopback(unsigned number, unsigned port)
+{
+	return (struct sockaddr_in){
+		.sin_family = AF_INET,
+		.sin_port = htons((uint16_t)port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + number),
+	};
+}
+
+/* A reset leaves no TIME_WAIT. */
+static inline void abort_connection(int fd)
+{
+	const struct linger reset = { .l_onoff = 1 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	close(fd);
+}
+
+static inline void write_file(const char *path, const char *text)
+{
+	int fd = check(open(path, O_WRONLY | O_CLOEXEC), path);
+
+	check((int)write(fd, text, strlen(text)), path);
+	close(fd);
+}
+
+/* With its loopback, and the longest queues of connections that nobody has accepted. */
+static inline void enter_namespace(void)
+{
+	unsigned uid = geteuid();
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	char map[32];
+	int fd;
+
+	check(unshare(CLONE_NEWNET | (uid ? CLONE_NEWUSER : 0)), "a network namespace");
+	if (uid) {
+		snprintf(map, sizeof(map), "0 %u 1", uid);
+		write_file("/proc/self/uid_map", map);
+	}
+	fd = check(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), "socket");
+	check(ioctl(fd, SIOCSIFFLAGS, &lo), "lo");
+	close(fd);
+	write_file("/proc/sys/net/core/somaxconn", "65535");
+}
+
+static inline void set_port_range(const char *range)
+{
+	write_file("/proc/sys/net/ipv4/ip_local_port_range", range);
+}
+
+static inline void allow_files(unsigned count)
+{
+	struct rlimit files;
+
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = count;
+	if (files.rlim_max < count)
+		files.rlim_max = count;
+	check(setrlimit(RLIMIT_NOFILE, &files), "the limit of files");
+}
+
+static inline int start_listener(const struct sockaddr_in *at)
+{
+	int fd = check(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"), on = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	check(bind(fd, (const struct sockaddr *)at, sizeof(*at)), "the listener's bind");
+	check(listen(fd, 65535), "listen");
+	return fd;
+}
+
+/* The path of this program. */
+static inline char *find_self(void)
+{
+	static char path[4096];
+
+	check((int)readlink("/proc/self/exe", path, sizeof(path) - 1), "/proc/self/exe");
+	return path;
+}
+
+/* BUILD/berth, where this program is BUILD/bench/NAME; or another, which BERTH names. */
+static inline char *find_berth(void)
+{
+	static char path[4096 + 16];
+	const char *self = find_self();
+
+	if (getenv("BERTH"))
+		return getenv("BERTH");
+	snprintf(path, sizeof(path), "%.*s/../berth", (int)(strrchr(self, '/') - self), self);
+	return path;
+}
+
+#endif
