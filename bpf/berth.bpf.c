@@ -65,7 +65,7 @@ static __always_inline enum wire_way examine(struct bpf_sock_addr *ctx, struct t
 	if (is_own_choice(tcp) || ctx->sk->bound_dev_if != 0)
 		return WIRE_OWN_CHOICE;
 	net = ((struct sock *)tcp)->__sk_common.skc_net.net;
-	call->now_ns = bpf_ktime_get_ns();
+	call->now_ns = bpf_ktime_get_coarse_ns();
 	call->question.now_s = call->now_ns / 1000000000u;
 	call->question.at_once = settings.exhausted == WIRE_TAKE_OVER;
 	call->question.to.netns = net->net_cookie;
@@ -144,10 +144,16 @@ static __always_inline void bind_source6(struct call *call, const __u32 *address
 
 /* ---- connect ---- */
 
-static __always_inline void begin_to_share(struct bpf_sock_addr *ctx)
+/* A socket that has a port connects. The port's mark has gone if an earlier connect() of the socket failed. */
+static __always_inline void leave_bound(struct bpf_sock_addr *ctx)
 {
+	__u64 netns = bpf_get_netns_cookie(ctx);
+	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &netns);
+
 	if (bpf_sk_storage_get(&bound_to_any, ctx->sk, NULL, 0))
 		share(ctx);
+	if (namespace)
+		mark(&namespace->used, ctx->sk->src_port);
 }
 
 /* What the kernel is told: 1 is to go on. */
@@ -170,7 +176,7 @@ int connect4(struct bpf_sock_addr *ctx)
 	struct tcp_sock *tcp = tcp_socket(ctx, AF_INET, &way);
 
 	if (tcp && ctx->sk->src_port != 0) {
-		begin_to_share(ctx);
+		leave_bound(ctx);
 		way = WIRE_BOUND;
 	} else if (tcp) {
 		way = examine(ctx, tcp, call, &connecting.namespace);
@@ -200,7 +206,7 @@ int connect6(struct bpf_sock_addr *ctx)
 	__u32 source_be[4];
 
 	if (tcp && ctx->sk->src_port != 0) {
-		begin_to_share(ctx);
+		leave_bound(ctx);
 		way = WIRE_BOUND;
 	} else if (tcp) {
 		way = examine(ctx, tcp, call, &connecting.namespace);
@@ -371,18 +377,13 @@ static __always_inline bool leaves_time_wait(int state)
 	return state == BPF_TCP_FIN_WAIT1 || state == BPF_TCP_FIN_WAIT2 || state == BPF_TCP_CLOSING;
 }
 
+/* Part of each connect() on the machine: as little as can be. */
 static __always_inline int begins(const struct sock_common *common, __u64 netns)
 {
-	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &netns);
 	struct wire_destination to = { 0 };
-	unsigned port = common->skc_num;
 
-	if (!namespace)
-		return 0;
-	/* Its mark has gone if an earlier connect() of the socket failed. */
-	if (port != 0)
-		mark(&namespace->used, port);
-	unclaim(netns, port);
+	if (common->skc_num != 0)
+		unclaim(netns, common->skc_num);
 	if (records_made == 0)
 		return 0;
 	name_destination(common, netns, &to);

@@ -295,7 +295,7 @@ static __always_inline enum verdict survey(struct connecting *connecting)
 	record->verdict_until_jiffies = connecting->leaves;
 	record->verdict_until_ns = verdict_end(connecting->call.now_ns);
 	record->released = released;
-	if (record->verdict == TAKEN && connecting->call.now_ns - record->source_ns > SOURCE_NS)
+	if (record->verdict == TAKEN && (__s64)(connecting->call.now_ns - record->source_ns) > (__s64)SOURCE_NS)
 		record->source_ns = 0;
 	return record->verdict;
 }
