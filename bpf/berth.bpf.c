@@ -371,9 +371,10 @@ static __always_inline bool leaves_time_wait(int state)
 	return state == BPF_TCP_FIN_WAIT1 || state == BPF_TCP_FIN_WAIT2 || state == BPF_TCP_CLOSING;
 }
 
-static __always_inline int begins(const struct sock_common *common, __u64 netns)
+static __always_inline int begins(const struct sock *sk, __u64 netns)
 {
 	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &netns);
+	const struct sock_common *common = &sk->__sk_common;
 	struct wire_destination to = { 0 };
 	unsigned port = common->skc_num;
 
@@ -383,7 +384,8 @@ static __always_inline int begins(const struct sock_common *common, __u64 netns)
 	if (port != 0)
 		mark(&namespace->used, port);
 	unclaim(netns, port);
-	if (records_made == 0)
+	/* An address that the program has bound says nothing of the one that the routes give others. */
+	if (records_made == 0 || (BPF_CORE_READ_BITFIELD(sk, sk_userlocks) & SOCK_BINDADDR_LOCK) != 0)
 		return 0;
 	name_destination(common, netns, &to);
 	learn_source(common, &to);
@@ -412,7 +414,7 @@ int BPF_PROG(state, const struct sock *sk, int before, int now)
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	if (now == BPF_TCP_SYN_SENT)
-		return begins(common, common->skc_net.net->net_cookie);
+		return begins(sk, common->skc_net.net->net_cookie);
 	if (now == BPF_TCP_CLOSE)
 		return ends(common, common->skc_net.net->net_cookie, before);
 	return 0;

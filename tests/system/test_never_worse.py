@@ -122,6 +122,16 @@ each(3 * PORTS, lambda i: connect(7001, (f"127.0.0.{2 + i // PORTS}", 0), NO_POR
 """,
         [100, 300],
     ),
+    "not bound, while others come from an address that they have bound": (
+        """
+each(PORTS, lambda i: connect(7001, ("127.0.0.9", 0), NO_PORT))
+each(1, lambda i: connect(7001))
+held[0].setsockopt(1, LINGER, RESET); drop(1)
+each(1, lambda i: connect(7001, ("127.0.0.9", 0), NO_PORT))
+each(PORTS - 1, lambda i: connect(7001))
+""",
+        [100, 1, 1, 99],
+    ),
     "bound only, on several addresses": ("each(3 * PORTS, lambda i: bind(f'127.0.0.{2 + i // PORTS}'))", [300]),
     "listening on any port": (
         "each(PORTS, lambda i: listen('0.0.0.0'))\ndrop(10)\neach(12, lambda i: listen('0.0.0.0'))",
