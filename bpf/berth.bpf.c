@@ -354,14 +354,10 @@ static __always_inline void free_port(const struct wire_destination *to, unsigne
 }
 
 /* The port may be fresh now; and if the socket did not share it, no record knows that it was in its way. */
-static __always_inline void release_port(const struct sock_common *common, __u64 netns, int before)
+static __always_inline void release_port(struct port_namespace *namespace, const struct sock_common *common,
+					 int before)
 {
-	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &netns);
-	unsigned port = common->skc_num;
-
-	if (!namespace || is_marked(&namespace->allowed, port))
-		return;
-	unmark(&namespace->used, port);
+	unmark(&namespace->used, common->skc_num);
 	if (before == BPF_TCP_LISTEN || BPF_CORE_READ_BITFIELD(common, skc_reuse) == 0)
 		__sync_fetch_and_add(&namespace->released, 1);
 }
@@ -394,9 +390,13 @@ static __always_inline int begins(const struct sock *sk, __u64 netns)
 
 static __always_inline int ends(const struct sock_common *common, __u64 netns, int before)
 {
+	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &netns);
 	struct wire_destination to = { 0 };
 
-	release_port(common, netns, before);
+	/* What is not to be given keeps its marks, whoever was on it. */
+	if (!namespace || is_marked(&namespace->allowed, common->skc_num))
+		return 0;
+	release_port(namespace, common, before);
 	if (records_made == 0 || leaves_time_wait(before))
 		return 0;
 	name_destination(common, netns, &to);
