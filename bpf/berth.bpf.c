@@ -137,7 +137,7 @@ static __always_inline void bind_source6(struct call *call, const __u32 *address
 {
 	struct question *question = &call->question;
 
-	question->bound = !is_any(address_be);
+	question->bound = !is_any(address_be) && !(is_mapped(address_be) && address_be[3] == 0);
 	__builtin_memcpy(question->to.source_be, address_be, sizeof(question->to.source_be));
 	__builtin_memcpy(question->source_be, address_be, sizeof(question->source_be));
 }
