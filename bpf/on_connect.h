@@ -291,6 +291,7 @@ static __always_inline enum verdict survey(struct connecting *connecting)
 	bpf_loop(span, survey_port, connecting, 0);
 	if (!record)
 		return UNSURE;
+	count_marks(&record->taken);
 	record->verdict = survey_verdict(connecting);
 	record->verdict_until_jiffies = connecting->leaves;
 	record->verdict_until_ns = verdict_end(connecting->call.now_ns);

@@ -28,7 +28,7 @@ struct port_namespace {
 	__u64 read_ns;
 	__u32 range;  /* as the kernel has it */
 	__u32 change; /* of the settings, when read */
-	__u32 shape;  /* 0: nothing was read yet; another number whenever `allowed` or the settings are others */
+	__u32 shape; /* 0: nothing was read yet; another number whenever `allowed` or the settings are others */
 	__u32 hand;
 	__u32 released;
 	__u32 bind_released; /* when a search for bind() found no fresh port for bind_source_be */
