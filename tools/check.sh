@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# Every test, stage by stage ('make check'). A stage that fails does not stop the next one; only a build
-# that fails does. The last line counts, and a stage that ran nothing has failed.
+# Every test, stage by stage ('make check'); stages that do not need each other run side by side. A stage that fails does
+# not stop the next one; only a build that fails does. The last line counts, and a stage that ran nothing has failed.
 # What a stage printed is in build/check/.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -12,6 +12,8 @@ readonly LOGS=build/check
 JOBS=$(nproc)
 readonly JOBS
 all_passed=0 all_failed=0 all_skipped=0 number=0
+titles=() counters=() logs=() pids=() # of the stages that run
+began=0
 mkdir -p $LOGS
 rm -f $LOGS/*
 chmod 1777 $LOGS # some tests run as nobody
@@ -51,19 +53,60 @@ count_pytest() # its closing line: "1 failed, 20 passed, 1 skipped, 1 error in 3
 	     }' "$1"
 }
 
-# stage TITLE COUNTER COMMAND [ARGUMENT...]
-stage()
+# Ends a process and all that it has started; of this one, all but itself. What a script runs in the background does not
+# hear of Ctrl-C.
+end_tree()
 {
-	local title=$1 counter=$2 passed failed skipped start=$SECONDS log
+	local child children
 
-	shift 2
+	children=$(pgrep -P "$1")
+	[ "$1" -eq $$ ] || kill "$1" 2>/dev/null
+	for child in $children; do
+		end_tree "$child"
+	done
+}
+trap 'end_tree $$; exit 130' INT TERM
+
+# begin TITLE COUNTER COMMAND [ARGUMENT...]: starts a stage, beside those that were begun before.
+begin()
+{
+	local log
+
 	number=$((number + 1))
-	log=$LOGS/$(printf %02d $number)-${title//[^a-zA-Z0-9]/-}
-	printf '%-58s' "$title"
-	"$@" >"$log" 2>&1 </dev/null
-	STATUS=$?
+	log=$LOGS/$(printf %02d $number)-${1//[^a-zA-Z0-9]/-}
+	titles+=("$1") counters+=("$2") logs+=("$log")
+	shift 2
+	{
+		"$@" >"$log" 2>&1 </dev/null
+		echo "$? $SECONDS" >"$log.status"
+	} &
+	pids+=($!)
+}
+
+# settle: waits for the stages that were begun, and counts them. Its status is that of the last.
+settle()
+{
+	local i status=0
+
+	for i in "${!titles[@]}"; do
+		printf '%-58s' "${titles[i]}"
+		wait "${pids[i]}"
+		report "${counters[i]}" "${logs[i]}"
+		status=$?
+	done
+	titles=() counters=() logs=() pids=()
+	began=$SECONDS
+	return $status
+}
+
+report()
+{
+	local counter=$1 log=$2 passed failed skipped ended
+
+	read -r STATUS ended <"$log.status"
+	rm "$log.status"
 	read -r passed failed skipped < <($counter "$log")
-	if [ $STATUS -ne 0 ] && [ "$failed" -eq 0 ]; then
+	if [ "$STATUS" -ne 0 ] && [ "$failed" -eq 0 ]; then
 		failed=1
 	elif [ $((passed + failed)) -eq 0 ]; then
 		echo "no test ran" >>"$log"
@@ -72,13 +115,19 @@ stage()
 	printf '%4d passed' "$passed"
 	[ "$failed" -eq 0 ] || printf ', %d FAILED' "$failed"
 	[ "$skipped" -eq 0 ] || printf ', %d skipped' "$skipped"
-	printf ' (%d s)\n' $((SECONDS - start))
+	printf ' (%d s)\n' $((ended - began))
 	grep '^SKIPPED ' "$log" | sed 's/^/    /'
 	[ "$failed" -eq 0 ] || tail -n 60 "$log" | sed 's/^/    /'
 	all_passed=$((all_passed + passed))
 	all_failed=$((all_failed + failed))
 	all_skipped=$((all_skipped + skipped))
 	[ "$failed" -eq 0 ]
+}
+
+stage()
+{
+	begin "$@"
+	settle
 }
 
 closing_line()
@@ -173,16 +222,17 @@ system_tests_sanitized()
 }
 
 stage "build: gcc" count_whole build CC=gcc || closing_line
-stage "build: clang" count_whole build CC=clang BUILD=build/clang || closing_line
 stage "build: clang, ASan, UBSan" count_whole build CC=clang BUILD=build/asan SANITIZE=1 || closing_line
 stage "build: fuzzers" count_whole make -j "$JOBS" fuzzers || closing_line
-stage "layers: who may know whom" count_whole make layers
-stage "unit tests: gcc" count_cmocka unit_tests build
-stage "unit tests: clang, ASan, UBSan" count_cmocka unit_tests build/asan
-stage "fuzzers: some seconds each" count_marked fuzzers
-stage "kernel facts" count_marked kernel_facts
-stage "real programs" count_pytest system_tests build/berth
-stage "real programs: ASan, UBSan" count_pytest system_tests_sanitized
+begin "layers: who may know whom" count_whole make layers
+begin "unit tests: gcc" count_cmocka unit_tests build
+begin "unit tests: clang, ASan, UBSan" count_cmocka unit_tests build/asan
+begin "kernel facts" count_marked kernel_facts
+settle
+begin "fuzzers: some seconds each" count_marked fuzzers
+begin "real programs" count_pytest system_tests build/berth
+begin "real programs: ASan, UBSan" count_pytest system_tests_sanitized
+settle
 stage "install, and a program outside" count_whole tools/install_test.sh
 stage "demo" count_whole build/berth demo
 closing_line

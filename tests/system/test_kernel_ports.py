@@ -175,9 +175,9 @@ def of(*options, bind=None, **kwargs):
     return port(s)
 def ports(first, last): return (0, 51, struct.pack("=I", last << 16 | first))
 assert of(bind=("127.0.0.1", 12345)) == 12345
-assert of(ports(41000, 41003)) not in range(41000, 41004) # outside the sysctl: ignored
 assert of(ports(40007, 40007)) == 40007
 assert of(ports(40008, 40008), bind=("127.0.0.1", 0)) == 40008
+assert of(ports(41000, 41003)) not in range(41000, 41004) # outside the sysctl: ignored
 of((1, 25, b"lo")) # SO_BINDTODEVICE
 of((1, 15, 1)) # SO_REUSEPORT
 of((0, 19, 1)) # IP_TRANSPARENT
