@@ -113,7 +113,7 @@ $(DIFFERENTIAL): $(call objects,tests/differential)
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^
-$(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(filter-out $(call objects,cli),$(PROGRAM)) $(BUILD)/libberth.a
+$(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(PARTS) $(BUILD)/libberth.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 # A fuzzer is built from the sources it feeds, with the sanitizers: the core, and what else it says here.

@@ -256,13 +256,16 @@ static json_t *summary_json(struct summary summary)
 
 static json_t *fills_json(enum part part)
 {
-	json_t *all = json_array();
+	json_t *all = json_array(), *last;
 
 	for (unsigned i = 0; i <= FILLS; i++)
 		json_array_append_new(all, json_pack("{s:f, s:b, s:o, s:o}", "filled_percent",
 						     i < FILLS ? fills[i] : 100.0, "fails", i == FILLS,
 						     "stock_us", summary_json(number(part, STOCK, AT(i))),
 						     "kernel_us", summary_json(number(part, KERNEL, AT(i)))));
+	last = json_array_get(all, FILLS);
+	json_object_set_new(last, "stock_mean_us", summary_json(number(part, STOCK, FAILING + 1)));
+	json_object_set_new(last, "kernel_mean_us", summary_json(number(part, KERNEL, FAILING + 1)));
 	return all;
 }
 

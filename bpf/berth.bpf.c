@@ -65,7 +65,7 @@ static __always_inline enum wire_way examine(struct bpf_sock_addr *ctx, struct t
 	if (is_own_choice(tcp) || ctx->sk->bound_dev_if != 0)
 		return WIRE_OWN_CHOICE;
 	net = ((struct sock *)tcp)->__sk_common.skc_net.net;
-	call->now_ns = bpf_ktime_get_ns();
+	call->now_ns = bpf_ktime_get_coarse_ns();
 	call->question.now_s = call->now_ns / 1000000000u;
 	call->question.at_once = settings.exhausted == WIRE_TAKE_OVER;
 	call->question.to.netns = net->net_cookie;
@@ -137,17 +137,23 @@ static __always_inline void bind_source6(struct call *call, const __u32 *address
 {
 	struct question *question = &call->question;
 
-	question->bound = !is_any(address_be);
+	question->bound = !is_any(address_be) && !(is_mapped(address_be) && address_be[3] == 0);
 	__builtin_memcpy(question->to.source_be, address_be, sizeof(question->to.source_be));
 	__builtin_memcpy(question->source_be, address_be, sizeof(question->source_be));
 }
 
 /* ---- connect ---- */
 
-static __always_inline void begin_to_share(struct bpf_sock_addr *ctx)
+/* A socket that has a port connects. The port's mark has gone if an earlier connect() of the socket failed. */
+static __always_inline void leave_bound(struct bpf_sock_addr *ctx)
 {
+	__u64 netns = bpf_get_netns_cookie(ctx);
+	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &netns);
+
 	if (bpf_sk_storage_get(&bound_to_any, ctx->sk, NULL, 0))
 		share(ctx);
+	if (namespace)
+		mark(&namespace->used, ctx->sk->src_port);
 }
 
 /* What the kernel is told: 1 is to go on. */
@@ -170,7 +176,7 @@ int connect4(struct bpf_sock_addr *ctx)
 	struct tcp_sock *tcp = tcp_socket(ctx, AF_INET, &way);
 
 	if (tcp && ctx->sk->src_port != 0) {
-		begin_to_share(ctx);
+		leave_bound(ctx);
 		way = WIRE_BOUND;
 	} else if (tcp) {
 		way = examine(ctx, tcp, call, &connecting.namespace);
@@ -200,7 +206,7 @@ int connect6(struct bpf_sock_addr *ctx)
 	__u32 source_be[4];
 
 	if (tcp && ctx->sk->src_port != 0) {
-		begin_to_share(ctx);
+		leave_bound(ctx);
 		way = WIRE_BOUND;
 	} else if (tcp) {
 		way = examine(ctx, tcp, call, &connecting.namespace);
@@ -354,14 +360,10 @@ static __always_inline void free_port(const struct wire_destination *to, unsigne
 }
 
 /* The port may be fresh now; and if the socket did not share it, no record knows that it was in its way. */
-static __always_inline void release_port(const struct sock_common *common, __u64 netns, int before)
+static __always_inline void release_port(struct port_namespace *namespace, const struct sock_common *common,
+					 int before)
 {
-	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &netns);
-	unsigned port = common->skc_num;
-
-	if (!namespace || is_marked(&namespace->allowed, port))
-		return;
-	unmark(&namespace->used, port);
+	unmark(&namespace->used, common->skc_num);
 	if (before == BPF_TCP_LISTEN || BPF_CORE_READ_BITFIELD(common, skc_reuse) == 0)
 		__sync_fetch_and_add(&namespace->released, 1);
 }
@@ -371,19 +373,16 @@ static __always_inline bool leaves_time_wait(int state)
 	return state == BPF_TCP_FIN_WAIT1 || state == BPF_TCP_FIN_WAIT2 || state == BPF_TCP_CLOSING;
 }
 
-static __always_inline int begins(const struct sock_common *common, __u64 netns)
+/* Part of each connect() on the machine: as little as can be. */
+static __always_inline int begins(const struct sock *sk, __u64 netns)
 {
-	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &netns);
+	const struct sock_common *common = &sk->__sk_common;
 	struct wire_destination to = { 0 };
-	unsigned port = common->skc_num;
 
-	if (!namespace)
-		return 0;
-	/* Its mark has gone if an earlier connect() of the socket failed. */
-	if (port != 0)
-		mark(&namespace->used, port);
-	unclaim(netns, port);
-	if (records_made == 0)
+	if (common->skc_num != 0)
+		unclaim(netns, common->skc_num);
+	/* An address that the program has bound says nothing of the one that the routes give others. */
+	if (records_made == 0 || (BPF_CORE_READ_BITFIELD(sk, sk_userlocks) & SOCK_BINDADDR_LOCK) != 0)
 		return 0;
 	name_destination(common, netns, &to);
 	learn_source(common, &to);
@@ -392,9 +391,13 @@ static __always_inline int begins(const struct sock_common *common, __u64 netns)
 
 static __always_inline int ends(const struct sock_common *common, __u64 netns, int before)
 {
+	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &netns);
 	struct wire_destination to = { 0 };
 
-	release_port(common, netns, before);
+	/* What is not to be given keeps its marks, whoever was on it. */
+	if (!namespace || is_marked(&namespace->allowed, common->skc_num))
+		return 0;
+	release_port(namespace, common, before);
 	if (records_made == 0 || leaves_time_wait(before))
 		return 0;
 	name_destination(common, netns, &to);
@@ -412,7 +415,7 @@ int BPF_PROG(state, const struct sock *sk, int before, int now)
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	if (now == BPF_TCP_SYN_SENT)
-		return begins(common, common->skc_net.net->net_cookie);
+		return begins(sk, common->skc_net.net->net_cookie);
 	if (now == BPF_TCP_CLOSE)
 		return ends(common, common->skc_net.net->net_cookie, before);
 	return 0;

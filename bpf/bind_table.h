@@ -125,16 +125,11 @@ static __always_inline bool is_from(const struct question *question, const struc
 	return owner->skc_family == AF_INET6 && is_same(&owner->skc_v6_rcv_saddr, question->source_be);
 }
 
-/* On another address, where it is in nobody's way. */
+/* On another address, where it is in nobody's way. The IPv4 address is 0 for whoever is on all addresses, by :: or by
+ * ::ffff:0.0.0.0, too; for IPv6 addresses it is LOOPBACK4_IPV6. */
 static __always_inline bool is_beside(const struct question *question, const struct sock_common *owner)
 {
-	const struct in6_addr *at = &owner->skc_v6_rcv_saddr;
-
-	if (!question->bound || is_from(question, owner))
-		return false;
-	if (owner->skc_family == AF_INET6)
-		return (at->s6_addr32[0] | at->s6_addr32[1] | at->s6_addr32[2] | at->s6_addr32[3]) != 0;
-	return owner->skc_rcv_saddr != 0;
+	return question->bound && !is_from(question, owner) && owner->skc_rcv_saddr != 0;
 }
 
 static __always_inline bool is_from_elsewhere(const struct question *question,

@@ -18,7 +18,7 @@
 /* Without pointers into maps, so that functions which the verifier looks at once can have it. */
 struct call {
 	struct question question;
-	__u64 now_ns;
+	__u64 now_ns; /* the coarse clock, which may be some milliseconds late and costs next to nothing */
 	bool ipv6_socket; /* which may connect to a mapped address */
 	bool was_given;	  /* the port that is tried: once before, to a connect() */
 	__u8 done;	  /* a port was given */

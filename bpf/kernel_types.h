@@ -19,6 +19,8 @@
 
 #define EADDRNOTAVAIL 99
 
+#define SOCK_BINDADDR_LOCK 4 /* of sk_userlocks: the address is not the kernel's choice */
+
 /* States of struct sock_common; linux/bpf.h has the others. */
 #define STATE_CLOSE	BPF_TCP_CLOSE
 #define STATE_TIME_WAIT BPF_TCP_TIME_WAIT
@@ -94,6 +96,7 @@ struct sock_common {
 };
 struct sock {
 	struct sock_common __sk_common;
+	unsigned char sk_userlocks : 4;
 	__u16 sk_protocol;
 };
 struct inet_sock {

@@ -3,7 +3,8 @@
  * Marks: a bit for each port that is not to be tried, and how many are left.
  *
  * Several CPUs set and take marks at once; a count may be wrong for an instant, and a pick then finds nothing or a port that
- * has just been marked. Marks are hints: whoever uses a pick has the kernel verify it.
+ * has just been marked. Where marks are copied meanwhile it stays wrong, until the next count_marks(). Marks are hints:
+ * whoever uses a pick has the kernel verify it.
  *
  * A pick is uniform among the ports without a mark, and costs the same for every number of them: a few draws, and where
  * those meet marks the counts tell in which line of 512 ports the k-th unmarked port is.
@@ -80,6 +81,28 @@ __noinline int copy_marks(struct marks *to, const struct marks *from)
 
 	if (to && from)
 		bpf_loop(LINES, copy_line, &copy, 0);
+	return 0;
+}
+
+static long count_line(unsigned line, struct copy *copy)
+{
+	unsigned unmarked = 0;
+
+	if (line >= LINES)
+		return 1;
+	for (unsigned i = 0; i < LINE_WORDS; i++)
+		unmarked += berth_word_count(~copy->to->word[line * LINE_WORDS + i]);
+	copy->to->unmarked[line] = unmarked;
+	return 0;
+}
+
+/* Sets the counts right. */
+__noinline int count_marks(struct marks *marks)
+{
+	struct copy copy = { .to = marks };
+
+	if (marks)
+		bpf_loop(LINES, count_line, &copy, 0);
 	return 0;
 }
 

@@ -169,7 +169,7 @@ static __always_inline void name_scarce(struct binding *binding)
 static __always_inline void name_port(struct binding *binding)
 {
 	binding->call.way = WIRE_UNSURE;
-	sweep_some(binding->namespace, &binding->call.question);
+	sweep_some(binding->namespace, &binding->call.question, binding->call.now_ns);
 	bpf_loop(BIND_FRESH_TRIES, name_fresh, binding, 0);
 	if (!binding->call.done)
 		name_scarce(binding);

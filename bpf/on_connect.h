@@ -291,11 +291,13 @@ static __always_inline enum verdict survey(struct connecting *connecting)
 	bpf_loop(span, survey_port, connecting, 0);
 	if (!record)
 		return UNSURE;
+	count_marks(&record->taken);
 	record->verdict = survey_verdict(connecting);
 	record->verdict_until_jiffies = connecting->leaves;
 	record->verdict_until_ns = verdict_end(connecting->call.now_ns);
 	record->released = released;
-	if (record->verdict == TAKEN && connecting->call.now_ns - record->source_ns > SOURCE_NS)
+	if (record->verdict == TAKEN &&
+	    (__s64)(connecting->call.now_ns - record->source_ns) > (__s64)SOURCE_NS)
 		record->source_ns = 0;
 	return record->verdict;
 }
@@ -410,7 +412,7 @@ static __always_inline void give_port(struct connecting *connecting)
 	struct call *call = &connecting->call;
 
 	call->way = WIRE_UNSURE;
-	sweep_some(connecting->namespace, &call->question);
+	sweep_some(connecting->namespace, &call->question, call->now_ns);
 	bpf_loop(FRESH_TRIES, try_fresh, connecting, 0);
 	if (call->done)
 		return;

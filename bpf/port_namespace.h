@@ -8,7 +8,7 @@
  *
  * `used` has a mark for each port that was given or found in use. Fresh ports are among the others. A mark goes when a socket on
  * the port ends, which makes it worth a look. The end of a TIME_WAIT is not reported, nor that of a socket which was bound only:
- * a hand goes round the marked ports, the oftener the more there are, and takes the marks of those that nobody is on.
+ * a hand goes round the marked ports, some at each tick of the clock, and takes the marks of those that nobody is on.
  *
  * `released` counts what may have freed ports that no destination's record knows of.
  */
@@ -20,15 +20,15 @@
 
 #define NAMESPACES    64
 #define READ_EVERY_NS 250000000ull
-#define HAND_STEPS    4
+#define HAND_STEPS    16
 
 struct port_namespace {
 	struct marks allowed, used;
 	__u64 given[PORT_WORDS]; /* a bit for each port that was given to a connect() */
-	__u64 read_ns;
+	__u64 read_ns, swept_ns;
 	__u32 range;  /* as the kernel has it */
 	__u32 change; /* of the settings, when read */
-	__u32 shape;  /* 0: nothing was read yet; another number whenever `allowed` or the settings are others */
+	__u32 shape; /* 0: nothing was read yet; another number whenever `allowed` or the settings are others */
 	__u32 hand;
 	__u32 released;
 	__u32 bind_released; /* when a search for bind() found no fresh port for bind_source_be */
@@ -188,21 +188,16 @@ static long sweep_port(unsigned index, struct sweep *sweep)
 	return 0;
 }
 
-static __always_inline void sweep_ports(struct port_namespace *namespace, const struct question *question,
-					unsigned count)
+/* Once for each tick of the coarse clock. */
+static __always_inline void sweep_some(struct port_namespace *namespace, const struct question *question,
+				       __u64 now_ns)
 {
 	struct sweep sweep = { .namespace = namespace, .question = question };
 
-	bpf_loop(count, sweep_port, &sweep, 0);
-}
-
-/* In proportion to how many ports are marked. */
-static __always_inline void sweep_some(struct port_namespace *namespace, const struct question *question)
-{
-	unsigned first = first_port(namespace);
-
-	if (is_marked(&namespace->used, first + draw(last_port(namespace) - first + 1u)))
-		sweep_ports(namespace, question, HAND_STEPS);
+	if (namespace->swept_ns == now_ns)
+		return;
+	namespace->swept_ns = now_ns;
+	bpf_loop(HAND_STEPS, sweep_port, &sweep, 0);
 }
 
 /* A port that may be fresh, which has its mark now; 0: none. */

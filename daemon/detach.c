@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "daemon/pins.h"
+#include "host/bpf_fs.h"
 
 struct removal {
 	void (*see)(void *context, enum detached kind, const char *name);
@@ -43,9 +44,13 @@ bool detach(const char *dir, void (*see)(void *context, enum detached kind, cons
 	    struct trouble *ret_trouble)
 {
 	struct removal removal = { .see = see, .context = context, .trouble = ret_trouble };
-	int lock = pins_lock_change(dir);
 	bool removed;
+	int lock;
 
+	/* Elsewhere its folders could be anybody's. */
+	if (access(dir, F_OK) == 0 && !bpf_fs_is(dir))
+		return trouble_say(ret_trouble, "%.300s: not in a bpf filesystem", dir);
+	lock = pins_lock_change(dir);
 	if (lock < 0 && lock != -ENOENT)
 		return trouble_say(ret_trouble, "%.300s: %s%s", dir, strerror(-lock),
 				   lock == -EACCES ? " (be root)" : "");

@@ -338,6 +338,14 @@ def test_what_is_missing(machine, tmp_path):
     assert done.returncode == 1 and "be root" in done.stderr and done.stderr.count("\n") == 1, done
 
 
+def test_detach_removes_nothing_of_others(machine, tmp_path):
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps/world").write_text("")
+    done = machine.run([BERTH, "detach", f"--pin={tmp_path}"])
+    assert (done.returncode, done.stderr) == (1, f"berth detach: {tmp_path}: not in a bpf filesystem\n")
+    assert (tmp_path / "maps/world").exists()
+
+
 def test_command_line(machine):
     for words in (["daemon", "--pin"], ["daemon", "--no"], ["daemon", "word"], ["detach", "--pin"], ["detach", "--no"], ["detach", "word"]):
         done = machine.run([BERTH, *words])

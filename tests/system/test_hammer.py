@@ -65,19 +65,19 @@ def test_connects(hammers, prefix):
 
 
 # Known. Supervise mode: two who listen on any port may get the same one, and a connect() may fail once in some ten thousand.
-# Kernel mode among others: somebody outside takes the port between our choice and its use.
+# Kernel mode among others: somebody outside takes the port between our choice and its use. Of a thousand calls, at most:
 WORSE = {
-    ("test_all_kinds", "supervise"): {"listens inside", "connects inside"},
-    ("test_all_kinds_among_others", "supervise"): {"listens inside", "connects inside"},
-    ("test_all_kinds_among_others", "kernel-mode"): {"connects inside", "binds inside", "listens inside"},
+    ("test_all_kinds", "supervise"): {"listens inside": 100, "connects inside": 1},
+    ("test_all_kinds_among_others", "supervise"): {"listens inside": 100, "connects inside": 1},
+    ("test_all_kinds_among_others", "kernel-mode"): {"connects inside": 1, "binds inside": 1, "listens inside": 1},
 }
 
 
 def judge(hammers, request):
     verdict = hammers.verdict()
     wrong = {role: tally["wrong"] for role, tally in verdict.items() if role != "wrong" and tally["wrong"] > 0}
-    known = WORSE.get((request.node.originalname, request.node.callspec.params["prefix"]), set())
-    if wrong and wrong.keys() <= known:
+    known = WORSE.get((request.node.originalname, request.node.callspec.params["prefix"]), {})
+    if wrong and all(1000 * number <= known.get(role, 0) * verdict[role]["calls"] for role, number in wrong.items()):
         pytest.xfail(f"{wrong}")
     assert not wrong, verdict
 

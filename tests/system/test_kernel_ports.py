@@ -212,6 +212,21 @@ s = made(); s.bind(("127.0.0.1", 0)); tell(port(s))
     assert after == [50000, 50001, 50002, *range(50004, 50010)] and bound == 50003
 
 
+def test_reserved_port_whose_connection_ends(world, kernel_mode):
+    """One that a program chose itself, to a destination for which ports are scarce: it is still reserved."""
+    world.sysctl("ipv4.ip_local_reserved_ports", f"{FIRST}-{FIRST + 9}")
+    text = """
+others = [connect(7001) for i in range(PORTS - 10)]
+held = [made(REUSE, (1, LINGER, RESET)) for i in range(10)]
+for i, s in enumerate(held): s.bind(("127.0.0.1", FIRST + i)); s.connect(("127.0.0.1", 7001))
+more = [made() for i in range(10)]
+tell([s.connect_ex(("127.0.0.1", 7001)) for s in more[:5]])
+for s in held: s.close()
+tell([s.connect_ex(("127.0.0.1", 7001)) for s in more[5:]])
+"""
+    assert script(world, kernel_mode, text) == [[99] * 5] * 2
+
+
 def test_bound_address_is_kept(world, kernel_mode):
     """A source address that the program has bound survives every refusal; mapped destinations are the same as IPv4."""
     text = """

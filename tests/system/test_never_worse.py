@@ -25,8 +25,8 @@ def connect(port, source=None, *options, family=socket.AF_INET, host="127.0.0.1"
     if source: s.bind(source)
     s.connect((host, port))
     return s
-def bind(address, port=0, *options):
-    s = made(*options)
+def bind(address, port=0, *options, family=socket.AF_INET):
+    s = made(*options, family=family)
     s.bind((address, port))
     return s
 def listen(address, port=0):
@@ -122,7 +122,31 @@ each(3 * PORTS, lambda i: connect(7001, (f"127.0.0.{2 + i // PORTS}", 0), NO_POR
 """,
         [100, 300],
     ),
+    "not bound, while others come from an address that they have bound": (
+        """
+each(PORTS, lambda i: connect(7001, ("127.0.0.9", 0), NO_PORT))
+each(1, lambda i: connect(7001))
+held[0].setsockopt(1, LINGER, RESET); drop(1)
+each(1, lambda i: connect(7001, ("127.0.0.9", 0), NO_PORT))
+each(PORTS - 1, lambda i: connect(7001))
+""",
+        [100, 1, 1, 99],
+    ),
     "bound only, on several addresses": ("each(3 * PORTS, lambda i: bind(f'127.0.0.{2 + i // PORTS}'))", [300]),
+    "bound to one address, with others on ::ffff:0.0.0.0": (
+        """
+for i in range(80): bind("::ffff:0.0.0.0", FIRST + i, family=socket.AF_INET6)
+each(20, lambda i: bind("127.0.0.1"))
+""",
+        [20],
+    ),
+    "bound to ::ffff:0.0.0.0, with others on one address": (
+        """
+for i in range(80): bind("127.0.0.1", FIRST + i)
+each(20, lambda i: bind("::ffff:0.0.0.0", family=socket.AF_INET6))
+""",
+        [20],
+    ),
     "listening on any port": (
         "each(PORTS, lambda i: listen('0.0.0.0'))\ndrop(10)\neach(12, lambda i: listen('0.0.0.0'))",
         [100, 10],
