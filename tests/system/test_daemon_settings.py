@@ -134,7 +134,8 @@ def test_exhausted(steered):
     assert "ports ran out for 127.0.0.1:7001: 4 calls" in steered.machine.run([BERTH, "status"]).stdout
     steered.change(narrow + "kernel\n")
     steered.machine.net.sysctl("ipv4.tcp_tw_reuse", 0)
-    assert {*steered.connect("connect", 5)[0]} & {*range(40005, 40010)}
+    ports, _ = steered.connect("connect", 10)  # some may take over what is in TIME_WAIT on the other five
+    assert {*ports} >= {*range(40005, 40010)}
 
 
 ONE_PORT = """
