@@ -47,7 +47,7 @@ const char *settings_exhausted_name(const struct wire_settings *settings)
 {
 	enum config_exhausted one = CONFIG_EXHAUSTED_FAIL;
 
-	while (exhausted[one] != settings->exhausted && one < CONFIG_EXHAUSTED_TAKE_OVER)
+	while (one < CONFIG_EXHAUSTED_TAKE_OVER && exhausted[one] != settings->exhausted)
 		one++;
 	return config_exhausted_name(one);
 }
