@@ -8,7 +8,7 @@
  * address, which is not chosen yet when a program calls connect(), and does not see who has bound the port only.
  *
  * The table is read without its locks. What changes under the reader's eyes can lead it into another list; each owner says
- * which port it is on, and heads are read again at the end: whatever does not fit makes the look doubtful, and a doubtful
+ * which port it is on, and the heads of lists are read again at the end: whatever does not fit makes the look doubtful, and a doubtful
  * port is not given. What a look says is true at its instant: whoever uses it has claimed the port (call.h), and the
  * kernel has the last word, under its locks, in bind() and connect().
  */
@@ -23,7 +23,7 @@
 #include "bpf/kernel_types.h"
 #include "wire/kernel_mode.h"
 
-#define CHAIN_MAX  16	/* buckets of other ports in the same slot */
+#define CHAIN_MAX  128	/* buckets of other ports in the same slot */
 #define OWNERS_MAX 1024 /* of one port, and its local addresses */
 
 /* What is asked. The kernel's addresses are plain numbers here, which look_at() makes pointers of. */

@@ -13,7 +13,7 @@
 #include "bpf/port_namespace.h"
 
 #define CLAIMS	 65536
-#define CLAIM_NS 50000000ull
+#define CLAIM_NS 10000000ull
 
 /* Without pointers into maps, so that functions which the verifier looks at once can have it. */
 struct call {

@@ -123,6 +123,9 @@ static __always_inline enum verdict try(struct connecting *connecting, unsigned 
 	__u64 *given = &connecting->namespace->given[WORD(port)];
 	enum verdict verdict;
 
+	/* Maps forget, and what is forgotten is another's at once: what a hint says is looked after. */
+	if (is_marked(&connecting->namespace->allowed, port))
+		return TAKEN;
 	connecting->call.was_given = (*given & BIT(port)) != 0;
 	verdict = try_port(connecting->ctx, &connecting->call, port, worst);
 	if (connecting->call.done && !connecting->call.was_given)

@@ -24,7 +24,8 @@
 
 struct port_namespace {
 	struct marks allowed, used;
-	__u64 given[PORT_WORDS]; /* a bit for each port that was given to a connect() */
+	__u64 given
+		[PORT_WORDS]; /* a bit for each port that was given to a connect(), until nobody is on it */
 	__u64 read_ns, swept_ns;
 	__u32 range;  /* as the kernel has it */
 	__u32 change; /* of the settings, when read */
@@ -139,7 +140,8 @@ __noinline int read_namespace(struct port_namespace *namespace, const struct sys
 	namespace->change = change;
 	if (reading.changed) {
 		copy_marks(&namespace->used, &namespace->allowed);
-		namespace->shape++;
+		/* Not a number that one had which was forgotten meanwhile. */
+		namespace->shape = namespace->shape ? namespace->shape + 1 : (__u32)bpf_ktime_get_ns() | 1;
 	}
 	return 0;
 }
@@ -183,8 +185,10 @@ static long sweep_port(unsigned index, struct sweep *sweep)
 	port = port < first || port >= last ? first : port + 1;
 	namespace->hand = port;
 	if (is_marked(&namespace->used, port) && !is_marked(&namespace->allowed, port) &&
-	    is_unused(sweep->question, port))
+	    is_unused(sweep->question, port)) {
 		unmark(&namespace->used, port);
+		__sync_fetch_and_and(&namespace->given[WORD(port)], ~BIT(port));
+	}
 	return 0;
 }
 
