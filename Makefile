@@ -146,8 +146,9 @@ lint:
 
 bench:
 	@tools/setup.sh build
-	@$(MAKE) --no-print-directory all benches
+	@$(MAKE) --no-print-directory all benches $(BUILD)/tests/system/close_first
 	@set -e; for program in $(BENCHES); do echo "== $$program"; $$program; done
+	@echo "== bench/governor.py"; bench/governor.py $(BUILD)
 
 layers: $(CORE) $(PROGRAM)
 	@tools/layers.py --self-test

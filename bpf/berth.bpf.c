@@ -5,7 +5,8 @@
  *	connect4, connect6	on_connect.h
  *	bind4, bind6		on_bind.h
  *	bound4, bound6		a bind has been made: its claim ends
- *	state			every TCP socket of the machine that begins or ends to connect: claims end, records learn
+ *	state			every TCP socket of the machine that begins or ends to connect: claims end, records learn;
+ *				those that closed first are reported, if that is asked for (closed.h)
  *
  * Nothing that is remembered decides: it only says where to look. Before a port is given, the kernel's own bind table says
  * who is on it (bind_table.h), and the kernel has the last word in its bind and connect. No other process is needed for any
@@ -20,6 +21,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "bpf/closed.h"
 #include "bpf/kernel_types.h"
 #include "bpf/on_bind.h"
 #include "bpf/on_connect.h"
@@ -416,6 +418,10 @@ int BPF_PROG(state, const struct sock *sk, int before, int now)
 		return 0;
 	if (now == BPF_TCP_SYN_SENT)
 		return begins(sk, common->skc_net.net->net_cookie);
+	if (now == BPF_TCP_FIN_WAIT1 && is_governed(common))
+		bpf_get_socket_cookie((void *)sk);
+	if (now == BPF_TCP_CLOSE && leaves_time_wait(before) && is_governed(common))
+		report_closed(sk);
 	if (now == BPF_TCP_CLOSE)
 		return ends(common, common->skc_net.net->net_cookie, before);
 	return 0;

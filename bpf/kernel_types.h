@@ -79,6 +79,14 @@ struct inet_bind2_bucket {
 		owners; /* of sock_common.skc_bind_node: sockets and what is left of them in TIME_WAIT */
 };
 
+/* Of enum sock_flags. */
+enum sock_flags {
+	SOCK_DONE = 1,
+};
+typedef struct {
+	__s64 counter;
+} atomic64_t;
+
 struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
@@ -89,10 +97,13 @@ struct sock_common {
 	unsigned char skc_reuse : 4;
 	unsigned char skc_reuseport : 1;
 	unsigned char skc_ipv6only : 1;
+	int skc_bound_dev_if;
 	struct hlist_node skc_bind_node;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
+	atomic64_t skc_cookie;
+	unsigned long skc_flags;
 };
 struct sock {
 	struct sock_common __sk_common;
@@ -104,8 +115,12 @@ struct inet_sock {
 	unsigned long inet_flags;
 	__u32 local_port_range;
 };
+struct tcp_options_received {
+	__u16 tstamp_ok : 1;
+};
 struct tcp_sock {
 	unsigned char is_mptcp : 1;
+	struct tcp_options_received rx_opt;
 };
 
 struct timer_list {

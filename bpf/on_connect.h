@@ -397,9 +397,11 @@ static __always_inline void give_scarce(struct connecting *connecting)
 
 /* ---- all of it ---- */
 
-static __always_inline void note_exhaustion(const struct call *call)
+static __always_inline void note_exhaustion(const struct call *call, bool collision)
 {
-	struct wire_exhaustion first = { .count = 1, .first_ns = call->now_ns, .last_ns = call->now_ns };
+	struct wire_exhaustion first = {
+		.count = 1, .first_ns = call->now_ns, .last_ns = call->now_ns, .collisions = collision
+	};
 	struct wire_exhaustion *noted = bpf_map_lookup_elem(&exhaustions, &call->question.to);
 
 	if (!noted) {
@@ -407,6 +409,8 @@ static __always_inline void note_exhaustion(const struct call *call)
 		return;
 	}
 	__sync_fetch_and_add(&noted->count, 1);
+	if (collision)
+		__sync_fetch_and_add(&noted->collisions, 1);
 	noted->last_ns = call->now_ns;
 }
 
@@ -424,7 +428,7 @@ static __always_inline void give_port(struct connecting *connecting)
 	if (!call->done)
 		give_scarce(connecting);
 	if (call->way == WIRE_EXHAUSTED)
-		note_exhaustion(call);
+		note_exhaustion(call, connecting->record && connecting->record->verdict_until_jiffies != 0);
 	/* The kernel forgets a socket's address when it refuses a bind; to bind to port 0 sets it anew. */
 	if (!call->done && call->refused && call->question.bound)
 		bind_to(connecting->ctx, call, 0);

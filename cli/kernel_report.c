@@ -22,6 +22,16 @@ json_t *ways_json(const struct pinned *pinned)
 	return ways;
 }
 
+static json_t *governed_json(const struct pinned *pinned)
+{
+	json_t *counts = json_object();
+
+	for (int what = 0; what < WIRE_GOVERNED; what++)
+		json_object_set_new(counts, wire_governed_name((enum wire_governed)what),
+				    json_integer((json_int_t)pinned->governed[what]));
+	return counts;
+}
+
 static json_t *in_force_json(const struct wire_settings *settings)
 {
 	return json_pack("{s:s, s:i}", "exhausted", settings_exhausted_name(settings), "withheld",
@@ -54,10 +64,11 @@ static json_t *exhaustions_json(void)
 	char text[VIEW_ENDPOINT_TEXT];
 
 	for (unsigned i = 0; i < count; i++)
-		json_array_append_new(all, json_pack("{s:s, s:I, s:I, s:f}", "remote",
+		json_array_append_new(all, json_pack("{s:s, s:I, s:I, s:I, s:f}", "remote",
 						     destination_text(&latest[i].to, text), "netns",
 						     (json_int_t)latest[i].to.netns, "count",
-						     (json_int_t)latest[i].noted.count, "last_s",
+						     (json_int_t)latest[i].noted.count, "collisions",
+						     (json_int_t)latest[i].noted.collisions, "last_s",
 						     seconds_since(latest[i].noted.last_ns)));
 	return all;
 }
@@ -81,11 +92,24 @@ json_t *kernel_report_json(void)
 
 	if (error && error != -ESTALE)
 		return json_pack("{s:o}", "attached", error == -ENOENT ? json_false() : json_null());
-	return json_pack("{s:b, s:s, s:s, s:s, s:i, s:o?, s:o?, s:o?}", "attached", 1, "version",
+	return json_pack("{s:b, s:s, s:s, s:s, s:i, s:o?, s:o?, s:o?, s:o?}", "attached", 1, "version",
 			 pinned.version, "build", pinned.build, "cgroup", pinned.cgroup, "hooks",
 			 (int)pinned.hooks, "settings", error ? NULL : in_force_json(&pinned.settings),
-			 "ways", error ? NULL : ways_json(&pinned), "ports_exhausted",
+			 "ways", error ? NULL : ways_json(&pinned), "governor",
+			 error ? NULL : governed_json(&pinned), "ports_exhausted",
 			 error ? NULL : exhaustions_json());
+}
+
+static void print_governed(const struct pinned *pinned)
+{
+	if (pinned->governed[WIRE_ENTERED] == 0)
+		return;
+	fputs("          TIME_WAIT:", stdout);
+	for (int what = 0; what < WIRE_GOVERNED; what++)
+		if (pinned->governed[what] > 0)
+			printf(" %s %llu", wire_governed_name((enum wire_governed)what),
+			       (unsigned long long)pinned->governed[what]);
+	putchar('\n');
 }
 
 static void print_in_force(const struct pinned *pinned)
@@ -98,6 +122,7 @@ static void print_in_force(const struct pinned *pinned)
 			printf(" %s %llu", wire_way_name((enum wire_way)way),
 			       (unsigned long long)pinned->ways[way]);
 	putchar('\n');
+	print_governed(pinned);
 	print_exhaustions();
 }
 

@@ -5,16 +5,20 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "daemon/governor.h"
 #include "daemon/install.h"
+#include "daemon/pinned.h"
 #include "daemon/pins.h"
+#include "daemon/port_events.h"
+#include "daemon/say.h"
 #include "daemon/service.h"
 #include "daemon/settings.h"
 #include "host/bpf_fs.h"
@@ -28,6 +32,9 @@ struct daemon {
 	struct hooks *hooks;
 	int life_lock;
 	int signals, changes; /* signalfd; inotify on the pins */
+	void *variables;      /* of the hooks, mapped */
+	struct governor *governor;
+	struct port_events events;
 	struct trouble trouble;
 };
 
@@ -37,18 +44,6 @@ static void begin(struct daemon *daemon, const struct daemon_options *options)
 	daemon->install.dir = options->pin ? options->pin : PINS_DEFAULT;
 	daemon->install.config = &daemon->config;
 	daemon->install.cgroup_fd = -1;
-}
-
-static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	fputs("berth daemon: ", stderr);
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
-	va_end(arguments);
 }
 
 /* ---- what it is about ---- */
@@ -113,6 +108,9 @@ static bool prepare(struct daemon *daemon)
 
 static void finish(struct daemon *daemon)
 {
+	governor_close(daemon->governor);
+	if (daemon->variables)
+		munmap(daemon->variables, hooks_variables_size());
 	hooks_close(daemon->hooks);
 	if (daemon->install.cgroup_fd >= 0)
 		close(daemon->install.cgroup_fd);
@@ -207,6 +205,26 @@ static bool watch_pins(struct daemon *daemon)
 			   strerror(errno));
 }
 
+static bool start_work(struct daemon *daemon)
+{
+	daemon->variables = pinned_map(daemon->install.dir, true);
+	if (!daemon->variables)
+		return trouble_say(&daemon->trouble, "%.300s: the hooks' counters cannot be read: %s",
+				   daemon->install.dir, strerror(errno));
+	daemon->governor = governor_open(daemon->install.dir, daemon->variables, &daemon->trouble);
+	port_events_init(&daemon->events, daemon->install.dir, daemon->variables);
+	return daemon->governor != NULL;
+}
+
+/* In how many milliseconds there is more. */
+static int work(struct daemon *daemon)
+{
+	int more = governor_work(daemon->governor);
+
+	port_events_look(&daemon->events);
+	return more < 0 ? PORT_EVENTS_EVERY_MS : more;
+}
+
 /* ---- life ---- */
 
 static bool is_detached(const struct daemon *daemon)
@@ -233,6 +251,7 @@ static void reload(struct daemon *daemon)
 	if (read_settings(daemon) &&
 	    settings_write_pinned(&daemon->config, daemon->install.dir, &daemon->trouble)) {
 		say("took the settings anew");
+		governor_apply(daemon->governor, &daemon->config);
 		say_what_has_no_effect(daemon);
 		say_if_cgroup_stays(daemon);
 	} else {
@@ -260,7 +279,7 @@ static void live(struct daemon *daemon)
 	char events[4096];
 
 	while (!is_detached(daemon)) {
-		if (poll(wait, 2, -1) < 0)
+		if (poll(wait, 2, work(daemon)) < 0)
 			continue;
 		if (wait[0].revents && is_told_to_end(daemon)) {
 			say("ends; the hooks stay ('berth detach' removes them)");
@@ -280,8 +299,9 @@ int daemon_run(const struct daemon_options *options)
 	begin(&daemon, options);
 	started = take_signals(&daemon) && prepare(&daemon) && mount_if_missing(&daemon) &&
 		  pins_make(daemon.install.dir, &daemon.trouble) && lock_life(&daemon) && install(&daemon) &&
-		  watch_pins(&daemon);
+		  watch_pins(&daemon) && start_work(&daemon);
 	if (started) {
+		governor_apply(daemon.governor, &daemon.config);
 		say_what_has_no_effect(&daemon);
 		service_tell("READY=1");
 		live(&daemon);

@@ -43,6 +43,18 @@ const char *wire_way_name(enum wire_way way)
 	return way_names[way];
 }
 
+static const char *const governed_names[] = {
+	[WIRE_ENTERED] = "entered",	  [WIRE_ENDED_CAP] = "ended-cap", [WIRE_ENDED_DELAY] = "ended-delay",
+	[WIRE_ENDED_LATE] = "ended-late", [WIRE_GONE] = "gone",		  [WIRE_SPARED] = "spared",
+	[WIRE_DUMPED] = "dumps",	  [WIRE_LOST] = "lost",
+};
+static_assert(sizeof(governed_names) / sizeof(governed_names[0]) == WIRE_GOVERNED, "a name for each count");
+
+const char *wire_governed_name(enum wire_governed what)
+{
+	return governed_names[what];
+}
+
 const char *hooks_build(void)
 {
 	return BERTH_BUILD;
@@ -73,6 +85,11 @@ const __u64 *hooks_ways(const void *variables)
 struct wire_settings *hooks_settings(void *variables)
 {
 	return &((struct berth__bss *)variables)->settings;
+}
+
+__u64 *hooks_governed(void *variables)
+{
+	return ((struct berth__bss *)variables)->governed;
 }
 
 struct wire_settings *hooks_own_settings(struct hooks *hooks)

@@ -54,12 +54,14 @@ const char *hooks_variables_name(void);
 size_t hooks_variables_size(void);
 const __u64 *hooks_ways(const void *variables); /* WIRE_WAYS of them */
 struct wire_settings *hooks_settings(void *variables);
+__u64 *hooks_governed(void *variables); /* WIRE_GOVERNED of them */
 
 /* The same of loaded hooks. */
 struct wire_settings *hooks_own_settings(struct hooks *hooks);
 
-/* "fresh", "shared", ...; never NULL. */
+/* "fresh", "shared", ...; "entered", "ended-cap", ...; never NULL. */
 const char *wire_way_name(enum wire_way way);
+const char *wire_governed_name(enum wire_governed what);
 
 /* NULL is allowed. What was pinned stays. */
 void hooks_close(struct hooks *hooks);

@@ -62,6 +62,8 @@ int pinned_read(const char *dir, struct pinned *ret_pinned)
 		return -errno;
 	for (int way = 0; way < WIRE_WAYS; way++)
 		ret_pinned->ways[way] = hooks_ways(variables)[way];
+	for (int what = 0; what < WIRE_GOVERNED; what++)
+		ret_pinned->governed[what] = hooks_governed(variables)[what];
 	ret_pinned->settings = *hooks_settings(variables);
 	munmap(variables, hooks_variables_size());
 	return 0;

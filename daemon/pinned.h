@@ -21,6 +21,7 @@ struct pinned {
 	uint64_t ways
 		[WIRE_WAYS]; /* since they were attached first; an upgrade goes on with them where it can */
 	struct wire_settings settings;
+	uint64_t governed[WIRE_GOVERNED];
 };
 
 /* Reads all of it from a directory, such as PINS_DEFAULT (pins.h). 0, or negative errno:

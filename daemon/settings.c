@@ -71,10 +71,8 @@ bool settings_without_effect(const struct config *config, char ret_names[SETTING
 		const char *name;
 		bool is_set;
 	} settings[] = {
-		{ "TcpTimedWaitDelay", config->timed_wait_delay != 0 },
-		{ "MaxFreeTWTcbs", config->max_free_tw_tcbs != 0 },
+		{ "TcpTimedWaitDelay above 60", config->timed_wait_delay > 60 },
 		{ "policy", config->policy != initial.policy },
-		{ "time-wait-timestamps-only", config->time_wait_timestamps_only },
 		{ "listen", !berth_endpoint_equal(&config->listen, &initial.listen) },
 		{ "token-file", *config->token_file != '\0' },
 		{ "exclude-cgroup", config->exclude_cgroup_count > 0 },

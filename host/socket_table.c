@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "host/sock_diag.h"
+
 #define TIMER_TIME_WAIT 3 /* idiag_timer */
 #define DUMPED_STATES	(UINT32_MAX & ~(1u << TCP_CLOSE))
 
@@ -36,17 +38,6 @@ void socket_table_close(struct socket_table *table)
 	*table = (struct socket_table){ 0 };
 }
 
-static struct nlmsghdr *new_request(void *buffer, int family, struct inet_diag_req_v2 **ret_request)
-{
-	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
-
-	header->nlmsg_type = SOCK_DIAG_BY_FAMILY;
-	*ret_request = mnl_nlmsg_put_extra_header(header, sizeof(**ret_request));
-	(*ret_request)->sdiag_family = (uint8_t)family;
-	(*ret_request)->sdiag_protocol = IPPROTO_TCP;
-	return header;
-}
-
 /* "Local port at least first, and at most last": each test is two operations, and on failure jumps
  * past the end, which means no (net/ipv4/inet_diag.c, inet_diag_bc_run). */
 static void put_port_filter(struct nlmsghdr *header, unsigned first, unsigned last)
@@ -63,7 +54,7 @@ static void put_port_filter(struct nlmsghdr *header, unsigned first, unsigned la
 }
 
 /* The older form, which has no family in it: both are meant. */
-static struct nlmsghdr *new_request_of_both(void *buffer)
+static struct nlmsghdr *new_request_of_both(void *buffer, uint32_t states)
 {
 	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
 	struct inet_diag_req *request;
@@ -71,8 +62,15 @@ static struct nlmsghdr *new_request_of_both(void *buffer)
 	header->nlmsg_type = TCPDIAG_GETSOCK;
 	request = mnl_nlmsg_put_extra_header(header, sizeof(*request));
 	request->idiag_family = AF_INET;
-	request->idiag_states = DUMPED_STATES;
+	request->idiag_states = states;
 	return header;
+}
+
+static int send_dump(struct socket_table *table, struct nlmsghdr *header)
+{
+	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	header->nlmsg_seq = ++table->sequence;
+	return mnl_socket_sendto(table->netlink, header, header->nlmsg_len) < 0 ? -errno : 0;
 }
 
 int socket_table_dump(struct socket_table *table, int family, unsigned first, unsigned last)
@@ -82,26 +80,20 @@ int socket_table_dump(struct socket_table *table, int family, unsigned first, un
 	struct nlmsghdr *header;
 
 	if (family == AF_UNSPEC) {
-		header = new_request_of_both(buffer);
+		header = new_request_of_both(buffer, DUMPED_STATES);
 	} else {
-		header = new_request(buffer, family, &request);
+		header = sock_diag_request(buffer, SOCK_DIAG_BY_FAMILY, family, &request);
 		request->idiag_states = DUMPED_STATES;
 	}
-	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	header->nlmsg_seq = ++table->sequence;
 	put_port_filter(header, first, last);
-	return mnl_socket_sendto(table->netlink, header, header->nlmsg_len) < 0 ? -errno : 0;
+	return send_dump(table, header);
 }
 
-static struct berth_endpoint endpoint(int family, const uint32_t address[4], uint16_t port_be)
+int socket_table_dump_left(struct socket_table *table)
 {
-	struct berth_endpoint result = { .port = ntohs(port_be) };
+	char buffer[256];
 
-	if (family == AF_INET)
-		result.address = berth_address_v4(ntohl(address[0]));
-	else
-		memcpy(result.address.bytes, address, sizeof(result.address.bytes));
-	return result;
+	return send_dump(table, new_request_of_both(buffer, 1u << TCP_TIME_WAIT | 1u << TCP_FIN_WAIT2));
 }
 
 static bool parse_entry(const struct nlmsghdr *header, struct socket_entry *ret_entry)
@@ -113,10 +105,15 @@ static bool parse_entry(const struct nlmsghdr *header, struct socket_entry *ret_
 	    mnl_nlmsg_get_payload_len(header) < sizeof(*message))
 		return false;
 	*ret_entry = (struct socket_entry){
-		.local = endpoint(message->idiag_family, message->id.idiag_src, message->id.idiag_sport),
-		.remote = endpoint(message->idiag_family, message->id.idiag_dst, message->id.idiag_dport),
+		.local = sock_diag_endpoint(message->idiag_family, message->id.idiag_src,
+					    message->id.idiag_sport),
+		.remote = sock_diag_endpoint(message->idiag_family, message->id.idiag_dst,
+					     message->id.idiag_dport),
+		.cookie = (uint64_t)message->id.idiag_cookie[1] << 32 | message->id.idiag_cookie[0],
+		.interface = message->id.idiag_if,
 		.uid = message->idiag_uid,
 		.inode = message->idiag_inode,
+		.remaining_ms = message->idiag_timer == TIMER_TIME_WAIT ? message->idiag_expires : 0,
 		.tcp_state = message->idiag_state,
 	};
 	switch (message->idiag_state) {
@@ -129,8 +126,6 @@ static bool parse_entry(const struct nlmsghdr *header, struct socket_entry *ret_
 		break;
 	case TCP_TIME_WAIT:
 		ret_entry->state = SOCKET_TIME_WAIT;
-		ret_entry->remaining_ms =
-			message->idiag_timer == TIMER_TIME_WAIT ? message->idiag_expires : 0;
 		break;
 	default:
 		ret_entry->state = SOCKET_CONNECTED;
@@ -191,24 +186,14 @@ static int keep_message(const struct nlmsghdr *header, void *data)
 	return MNL_CB_STOP;
 }
 
-/* An IPv4 connection of an IPv6 socket lies in the IPv4 table: a v4-mapped address is IPv4. */
-static void put_endpoint(const struct berth_endpoint *from, uint32_t address[4], uint16_t *port_be)
-{
-	if (berth_address_is_v4(&from->address))
-		memcpy(address, from->address.bytes + 12, 4);
-	else
-		memcpy(address, from->address.bytes, 16);
-	*port_be = htons(from->port);
-}
-
 int socket_table_find(struct socket_table *table, const struct berth_endpoint *local,
 		      const struct berth_endpoint *remote, struct socket_entry *ret_entry)
 {
 	char buffer[256];
 	char reply[SOCKET_TABLE_PIECE] __attribute__((aligned(8)));
 	struct inet_diag_req_v2 *request;
-	int family = berth_address_is_v4(&local->address) ? AF_INET : AF_INET6;
-	struct nlmsghdr *header = new_request(buffer, family, &request);
+	int family = sock_diag_family(local);
+	struct nlmsghdr *header = sock_diag_request(buffer, SOCK_DIAG_BY_FAMILY, family, &request);
 	int status;
 
 	header->nlmsg_flags = NLM_F_REQUEST;
@@ -217,8 +202,8 @@ int socket_table_find(struct socket_table *table, const struct berth_endpoint *l
 	request->idiag_ext = 1u << (INET_DIAG_INFO - 1);
 	request->id.idiag_cookie[0] = INET_DIAG_NOCOOKIE;
 	request->id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
-	put_endpoint(local, request->id.idiag_src, &request->id.idiag_sport);
-	put_endpoint(remote, request->id.idiag_dst, &request->id.idiag_dport);
+	sock_diag_put_endpoint(local, request->id.idiag_src, &request->id.idiag_sport);
+	sock_diag_put_endpoint(remote, request->id.idiag_dst, &request->id.idiag_dport);
 	if (mnl_socket_sendto(table->netlink, header, header->nlmsg_len) < 0)
 		return -errno;
 	status = socket_table_receive(table, reply, sizeof(reply));

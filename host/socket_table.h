@@ -43,12 +43,15 @@ struct socket_entry {
 	enum socket_state state;
 	struct berth_endpoint local;
 	struct berth_endpoint remote; /* meaningless where held */
-	uint32_t remaining_ms;	      /* TIME_WAIT: until it ends, if no late segment comes */
-	uint32_t uid;		      /* the user who made it; 0 in TIME_WAIT, which nobody owns */
-	uint32_t inode;		      /* as in /proc/PID/fd; 0 where no descriptor is left */
-	uint8_t tcp_state;	      /* TCP_ESTABLISHED ... (netinet/tcp.h), or one of the two below */
-	bool established;	      /* the handshake is over; only from socket_table_find() is */
-	bool timestamps;	      /* then this: both ends use timestamps (RFC 7323) */
+	uint32_t
+		remaining_ms; /* TIME_WAIT, or what is left of a FIN_WAIT_2: until it ends, if no segment comes */
+	uint32_t uid;	      /* the user who made it; 0 in TIME_WAIT, which nobody owns */
+	uint64_t cookie;      /* SO_COOKIE; what is left in TIME_WAIT inherits it */
+	uint32_t interface; /* index of that which it is bound to; 0: none */
+	uint32_t inode;	    /* as in /proc/PID/fd; 0 where no descriptor is left */
+	uint8_t tcp_state;  /* TCP_ESTABLISHED ... (netinet/tcp.h), or one of the two below */
+	bool established;   /* the handshake is over; only from socket_table_find() is */
+	bool timestamps;    /* then this: both ends use timestamps (RFC 7323) */
 };
 
 /* A netlink socket. The zero-filled struct is closed. Not locked: one thread at a time. */
@@ -64,6 +67,10 @@ void socket_table_close(struct socket_table *table);
 /* Asks for all sockets of that family (AF_INET, AF_INET6, AF_UNSPEC: both) with a local port in
  * [first, last]. 0 or negative errno. */
 int socket_table_dump(struct socket_table *table, int family, unsigned first, unsigned last);
+
+/* Asks for what is left of closed connections, of both families: TIME_WAIT, and FIN_WAIT_2, where full sockets are among them,
+ * whose remaining_ms is 0. 0 or negative errno. */
+int socket_table_dump_left(struct socket_table *table);
 
 /* Room for one piece of a dump: some 80 sockets; and for the largest that the kernel makes, of 260
  * (net/netlink/af_netlink.c, netlink_recvmsg). */

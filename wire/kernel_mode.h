@@ -25,8 +25,9 @@ struct wire_settings {
 	__u32 change;	 /* to be increased after `withheld` was written, for that to be noticed */
 	__u64 withheld
 		[WIRE_PORT_WORDS]; /* a bit for each port that is not to be given, beside ip_local_reserved_ports */
+	__u64 governed; /* SO_NETNS_COOKIE whose connections are reported as they enter TIME_WAIT; 0: none */
 };
-_Static_assert(sizeof(struct wire_settings) == 8200, "no hidden padding");
+_Static_assert(sizeof(struct wire_settings) == 8208, "no hidden padding");
 
 /* Every bind() to port 0 and every connect() that the program sees ends in one way; what comes after WIRE_WAYS_OUT is
  * counted besides. */
@@ -68,7 +69,36 @@ _Static_assert(sizeof(struct wire_destination) == 48, "no hidden padding");
 struct wire_exhaustion {
 	__u64 count;
 	__u64 first_ns, last_ns; /* CLOCK_MONOTONIC */
+	__u64 collisions; /* of count: some port was taken by a TIME_WAIT, and might not be had again yet */
 };
-_Static_assert(sizeof(struct wire_exhaustion) == 24, "no hidden padding");
+_Static_assert(sizeof(struct wire_exhaustion) == 32, "no hidden padding");
+
+/* A connection of which a TIME_WAIT, or a FIN_WAIT_2 that is to become one, is left: what the ring `closed` carries. */
+#define WIRE_CLOSED_RING 2097152 /* bytes */
+
+struct wire_closed {
+	__u64 cookie;	 /* SO_COOKIE, which what is left inherits; 0: it will have one when it is asked */
+	__u64 closed_ns; /* CLOCK_MONOTONIC */
+	__u32 local_be[4], remote_be[4]; /* IPv4 in its mapped form */
+	__u16 local_port, remote_port;
+	__u32 interface; /* index of that which the socket is bound to; 0: none */
+	__u8 time_wait;	 /* the far end has closed, too */
+	__u8 timestamps; /* both ends use them (RFC 7323) */
+	__u8 pad[6];
+};
+_Static_assert(sizeof(struct wire_closed) == 64, "no hidden padding");
+
+/* What the governor of TIME_WAIT has done, and `lost`, which the program counts. */
+enum wire_governed {
+	WIRE_ENTERED,	  /* connections seen to enter TIME_WAIT, or found there at the start */
+	WIRE_ENDED_CAP,	  /* ended because of MaxFreeTWTcbs */
+	WIRE_ENDED_DELAY, /* because of TcpTimedWaitDelay */
+	WIRE_ENDED_LATE,  /* of these: more than 100 ms after their time */
+	WIRE_GONE,	  /* were to be ended and had gone: taken over, reset, or over */
+	WIRE_SPARED, /* stayed, as they have no timestamps, or it is not known (time-wait-timestamps-only) */
+	WIRE_DUMPED, /* readings of the whole socket table */
+	WIRE_LOST,   /* reports for which the ring had no room; a reading follows */
+	WIRE_GOVERNED,
+};
 
 #endif

@@ -10,6 +10,7 @@
  *   seccomp         seccomp() altogether (ENOSYS)
  *   pidfd-thread    pidfd_open() with PIDFD_THREAD: before 6.9 (EINVAL)
  *   pidfd-getfd     pidfd_getfd(): a container's filter or yama (EPERM)
+ *   sock-destroy    a request of 72 bytes to sock_diag, which is that to end one socket: no CONFIG_INET_DIAG_DESTROY (EOPNOTSUPP)
  *   sock-diag       socket(AF_NETLINK, ...): no sock_diag (EPROTONOSUPPORT)
  */
 #include <errno.h>
@@ -62,6 +63,7 @@ static const struct denial {
 	{ "pidfd-thread", SCMP_SYS(pidfd_open), 1, { { 1, SCMP_CMP_MASKED_EQ, O_EXCL, O_EXCL } } },
 	{ "seccomp", SCMP_SYS(seccomp), 0, { { 0 } } },
 	{ "pidfd-getfd", SCMP_SYS(pidfd_getfd), 0, { { 0 } } },
+	{ "sock-destroy", SCMP_SYS(sendto), 1, { { 2, SCMP_CMP_EQ, 72, 0 } } },
 	{ "sock-diag", SCMP_SYS(socket), 1, { { 0, SCMP_CMP_EQ, AF_NETLINK, 0 } } },
 };
 
