@@ -27,7 +27,7 @@ CFLAGS   = -std=gnu11 $(OPT) $(WARN) -fPIC
 CPPFLAGS = -iquote . -D_GNU_SOURCE -DBERTH_VERSION='"$(VERSION)"' -MMD -MP
 LDFLAGS  =
 SOFLAGS  = -Wl,-z,defs
-LDLIBS   = -lseccomp -lmnl -linih -ljansson -lbpf -lpng -lncursesw -lpthread -lm
+LDLIBS   = -lseccomp -lmnl -linih -ljansson -lbpf -lpng -lncursesw -lmicrohttpd -lpthread -lm
 ifdef SANITIZE
 CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
@@ -86,6 +86,9 @@ $(BUILD)/bpf/berth.o: bpf/berth.bpf.c
 	    echo "/* NOLINTEND */" && echo "#define BERTH_BUILD \"$$(sha256sum <$< | cut -c 1-16)\""; } >$@
 $(BUILD)/daemon/hooks.o: $(BUILD)/berth.skel.h
 $(BUILD)/daemon/hooks.o: CPPFLAGS += -isystem $(BUILD)
+
+# What the page is made of goes into the binary.
+$(BUILD)/daemon/page.o: $(wildcard web/*)
 
 # Two later builds of berth, to upgrade to in the tests: one program more; and other maps as well.
 $(BUILD)/next-layout/bpf/berth.o: BPF_CC += -DNEXT_LAYOUT
@@ -167,7 +170,7 @@ $(BUILD)/berth.h: tools/public_header.py $(wildcard core/*.h)
 
 install: all $(BUILD)/berth.h
 	install -d $(addprefix $(TO)/,bin lib/pkgconfig lib/systemd/system include share/doc/berth) \
-	    $(addprefix $(TO)/share/man/,man1 man3 man5)
+	    $(addprefix $(TO)/share/man/,man1 man3 man5 man7)
 	install -m 755 $(BUILD)/berth $(TO)/bin/
 	install -m 644 $(BUILD)/libberth.a $(TO)/lib/
 	install -m 755 $(BUILD)/libberth.so $(TO)/lib/$(LIBRARY)
@@ -179,13 +182,16 @@ install: all $(BUILD)/berth.h
 	install -m 644 man/berth.1 $(TO)/share/man/man1/
 	install -m 644 man/libberth.3 $(TO)/share/man/man3/
 	install -m 644 man/berth.conf.5 $(TO)/share/man/man5/
+	install -m 644 man/berth-http.7 $(TO)/share/man/man7/
+	install -m 644 packaging/berth-alerts.yml packaging/berth-dashboard.json $(TO)/share/doc/berth/
 	install -m 644 packaging/berth.conf $(TO)/share/doc/berth/
 	@$(if $(DESTDIR),,ldconfig 2>/dev/null || true)
 
 uninstall:
 	rm -f $(addprefix $(TO)/,bin/berth include/berth.h lib/pkgconfig/libberth.pc lib/systemd/system/berth.service \
 	    lib/libberth.a lib/libberth.so lib/libberth.so.$(SOMAJOR) lib/$(LIBRARY) \
-	    share/doc/berth/berth.conf share/man/man1/berth.1 share/man/man3/libberth.3 share/man/man5/berth.conf.5)
+	    share/doc/berth/berth.conf share/man/man1/berth.1 share/man/man3/libberth.3 share/man/man5/berth.conf.5 \
+	    share/man/man7/berth-http.7 share/doc/berth/berth-alerts.yml share/doc/berth/berth-dashboard.json)
 	@$(if $(DESTDIR),,ldconfig 2>/dev/null || true)
 
 clean:

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "cli/command.h"
-#include "cli/kernel_report.h"
 #include "daemon/detach.h"
+#include "daemon/pinned_json.h"
 #include "daemon/pins.h"
 
 static const char help[] =

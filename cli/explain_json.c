@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/explain_text.h"
-#include "cli/port_report.h"
+#include "view/port_report.h"
 #include "view/text.h"
 
 static json_t *head_json(const char *asked, const struct destination *destination)

@@ -7,11 +7,6 @@
 
 #include <jansson.h>
 
-#include "daemon/pinned.h"
-
-/* How often calls were answered which way, by name. */
-json_t *ways_json(const struct pinned *pinned);
-
 /* Of what lies in PINS_DEFAULT: attached (null: not for the caller to see), version, build, cgroup, hooks (how many), settings
  * and ways (null: another build's). */
 json_t *kernel_report_json(void);

@@ -14,7 +14,7 @@
 #include "cli/command.h"
 #include "cli/destination.h"
 #include "cli/map_picture.h"
-#include "cli/port_report.h"
+#include "view/port_report.h"
 #include "view/text.h"
 
 #define USUAL_COLUMNS 80u

@@ -11,7 +11,7 @@
 #include "cli/command.h"
 #include "cli/kernel_report.h"
 #include "cli/look.h"
-#include "cli/port_report.h"
+#include "view/port_report.h"
 #include "view/text.h"
 
 #define FULLEST	    10u

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cli/port_report.h"
+#include "view/port_report.h"
 
 /* Destinations followed: those with the fewest free ports. */
 #define TOP_DESTINATIONS 1000u

@@ -107,6 +107,11 @@ void config_withheld_ports(const struct config *config, struct berth_port_set *r
 /* Whether exclude-destination names destination. */
 bool config_excludes(const struct config *config, const struct berth_endpoint *destination);
 
+/* Each reads the whole text; false, and nothing written, if it is not of that form. Numbers are decimal, or hexadecimal
+ * with 0x; endpoints as config_endpoint_text() writes them. */
+bool config_parse_number(const char *text, uint32_t *ret_number);
+bool config_parse_endpoint(const char *text, struct berth_endpoint *ret_endpoint);
+
 /* "fail", "kernel", "take-over". */
 const char *config_exhausted_name(enum config_exhausted exhausted);
 

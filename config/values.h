@@ -42,10 +42,7 @@ bool config_refuse(struct config_fault *fault, unsigned line, const char *format
 /* The whole file, to be freed by the caller; NULL: *ret_fault says why. */
 char *config_load(const char *path, size_t *ret_size, struct config_fault *ret_fault);
 
-/* Each reads the whole text; false, and nothing written, if it is not of that form. Numbers are decimal,
- * or hexadecimal with 0x. */
-bool config_parse_number(const char *text, uint32_t *ret_number);
-bool config_parse_endpoint(const char *text, struct berth_endpoint *ret_endpoint);
+/* Reads the whole text; false, and nothing written, if it is not of that form. */
 bool config_parse_destination(const char *text, struct config_destination *ret_destination);
 
 /* 127.0.0.0/8 and ::1. */

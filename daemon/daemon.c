@@ -21,8 +21,13 @@
 #include "daemon/say.h"
 #include "daemon/service.h"
 #include "daemon/settings.h"
+#include "daemon/web.h"
 #include "host/bpf_fs.h"
 #include "host/cgroup.h"
+#include "host/clock.h"
+
+/* A web process that ends sooner than that is not started again: it would end again. */
+#define WEB_LEAST_LIFE_NS 10000000000ull
 
 struct daemon {
 	const struct daemon_options *options;
@@ -35,12 +40,16 @@ struct daemon {
 	void *variables;      /* of the hooks, mapped */
 	struct governor *governor;
 	struct port_events events;
+	struct web web;
+	uint64_t web_start_ns;
 	struct trouble trouble;
 };
 
 static void begin(struct daemon *daemon, const struct daemon_options *options)
 {
-	*daemon = (struct daemon){ .options = options, .life_lock = -1, .signals = -1, .changes = -1 };
+	*daemon = (struct daemon){
+		.options = options, .life_lock = -1, .signals = -1, .changes = -1, .web.fd = -1
+	};
 	daemon->install.dir = options->pin ? options->pin : PINS_DEFAULT;
 	daemon->install.config = &daemon->config;
 	daemon->install.cgroup_fd = -1;
@@ -108,6 +117,7 @@ static bool prepare(struct daemon *daemon)
 
 static void finish(struct daemon *daemon)
 {
+	web_stop(&daemon->web);
 	governor_close(daemon->governor);
 	if (daemon->variables)
 		munmap(daemon->variables, hooks_variables_size());
@@ -225,6 +235,26 @@ static int work(struct daemon *daemon)
 	return more < 0 ? PORT_EVENTS_EVERY_MS : more;
 }
 
+/* ---- the web process: ports are steered whether it runs or not ---- */
+
+static void start_web(struct daemon *daemon)
+{
+	daemon->web_start_ns = clock_ns();
+	if (!web_start(&daemon->web, &daemon->config, daemon->install.dir, &daemon->trouble))
+		say("%s; there are no metrics and no page until SIGHUP", daemon->trouble.text);
+}
+
+static void start_web_again(struct daemon *daemon)
+{
+	bool lived = clock_ns() - daemon->web_start_ns >= WEB_LEAST_LIFE_NS;
+
+	web_stop(&daemon->web);
+	say("the process that serves metrics and the page has ended%s",
+	    lived ? ": starts another" : " soon after its start; no other is started until SIGHUP");
+	if (lived)
+		start_web(daemon);
+}
+
 /* ---- life ---- */
 
 static bool is_detached(const struct daemon *daemon)
@@ -252,6 +282,8 @@ static void reload(struct daemon *daemon)
 	    settings_write_pinned(&daemon->config, daemon->install.dir, &daemon->trouble)) {
 		say("took the settings anew");
 		governor_apply(daemon->governor, &daemon->config);
+		web_stop(&daemon->web);
+		start_web(daemon);
 		say_what_has_no_effect(daemon);
 		say_if_cgroup_stays(daemon);
 	} else {
@@ -275,16 +307,21 @@ static bool is_told_to_end(struct daemon *daemon)
 
 static void live(struct daemon *daemon)
 {
-	struct pollfd wait[2] = { { daemon->signals, POLLIN, 0 }, { daemon->changes, POLLIN, 0 } };
 	char events[4096];
 
 	while (!is_detached(daemon)) {
-		if (poll(wait, 2, work(daemon)) < 0)
+		struct pollfd wait[3] = { { daemon->signals, POLLIN, 0 },
+					  { daemon->changes, POLLIN, 0 },
+					  { daemon->web.fd, POLLIN, 0 } };
+
+		if (poll(wait, 3, work(daemon)) < 0)
 			continue;
 		if (wait[0].revents && is_told_to_end(daemon)) {
 			say("ends; the hooks stay ('berth detach' removes them)");
 			return;
 		}
+		if (wait[2].revents)
+			start_web_again(daemon);
 		while (read(daemon->changes, events, sizeof(events)) > 0)
 			;
 	}
@@ -303,6 +340,7 @@ int daemon_run(const struct daemon_options *options)
 	if (started) {
 		governor_apply(daemon.governor, &daemon.config);
 		say_what_has_no_effect(&daemon);
+		start_web(&daemon);
 		service_tell("READY=1");
 		live(&daemon);
 		service_tell("STOPPING=1");

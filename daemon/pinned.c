@@ -48,25 +48,54 @@ void *pinned_map(const char *dir, bool writable)
 	return variables == MAP_FAILED ? NULL : variables;
 }
 
-int pinned_read(const char *dir, struct pinned *ret_pinned)
+void pinned_refresh(struct pinned_reader *reader)
 {
-	int error;
-	void *variables;
+	for (int way = 0; way < WIRE_WAYS; way++)
+		reader->pinned.ways[way] = hooks_ways(reader->variables)[way];
+	for (int what = 0; what < WIRE_GOVERNED; what++)
+		reader->pinned.governed[what] = hooks_governed(reader->variables)[what];
+	reader->pinned.settings = *hooks_settings(reader->variables);
+}
 
-	memset(ret_pinned, 0, sizeof(*ret_pinned));
-	error = read_words(dir, ret_pinned);
+int pinned_open(const char *dir, struct pinned_reader *ret_reader)
+{
+	const struct bpf_obj_get_opts read_only = { .sz = sizeof(read_only), .file_flags = BPF_F_RDONLY };
+	char path[PATH_MAX];
+	int error;
+
+	memset(ret_reader, 0, sizeof(*ret_reader));
+	error = read_words(dir, &ret_reader->pinned);
 	if (error)
 		return error;
-	variables = pinned_map(dir, false);
-	if (!variables)
+	ret_reader->variables = pinned_map(dir, false);
+	if (!ret_reader->variables)
 		return -errno;
-	for (int way = 0; way < WIRE_WAYS; way++)
-		ret_pinned->ways[way] = hooks_ways(variables)[way];
-	for (int what = 0; what < WIRE_GOVERNED; what++)
-		ret_pinned->governed[what] = hooks_governed(variables)[what];
-	ret_pinned->settings = *hooks_settings(variables);
-	munmap(variables, hooks_variables_size());
+	pins_map_path(dir, "exhaustions", path);
+	ret_reader->exhaustions = bpf_obj_get_opts(path, &read_only);
+	if (ret_reader->exhaustions < 0) {
+		error = -errno;
+		munmap(ret_reader->variables, hooks_variables_size());
+		return error;
+	}
+	pinned_refresh(ret_reader);
 	return 0;
+}
+
+void pinned_close(struct pinned_reader *reader)
+{
+	munmap(reader->variables, hooks_variables_size());
+	close(reader->exhaustions);
+}
+
+int pinned_read(const char *dir, struct pinned *ret_pinned)
+{
+	struct pinned_reader reader;
+	int error = pinned_open(dir, &reader);
+
+	*ret_pinned = reader.pinned;
+	if (!error)
+		pinned_close(&reader);
+	return error;
 }
 
 /* Keeps the latest, in their order. */
@@ -85,25 +114,21 @@ static unsigned insert(struct pinned_exhaustion *latest, unsigned count, const s
 	return count;
 }
 
-unsigned pinned_exhaustions(const char *dir, struct pinned_exhaustion ret_latest[PINNED_EXHAUSTIONS])
+unsigned pinned_exhaustions(const struct pinned_reader *reader,
+			    struct pinned_exhaustion ret_latest[PINNED_EXHAUSTIONS])
 {
 	struct wire_destination *before = NULL, last;
 	struct pinned_exhaustion one;
-	char path[PATH_MAX];
 	unsigned count = 0;
-	int fd;
 
-	pins_map_path(dir, "exhaustions", path);
-	fd = bpf_obj_get(path);
-	if (fd < 0)
-		return 0;
 	/* Bounded, as whoever connects meanwhile may have the walk begin anew. */
-	for (unsigned i = 0; i < WIRE_EXHAUSTIONS && bpf_map_get_next_key(fd, before, &one.to) == 0; i++) {
-		if (bpf_map_lookup_elem(fd, &one.to, &one.noted) == 0)
+	for (unsigned i = 0; i < WIRE_EXHAUSTIONS; i++) {
+		if (bpf_map_get_next_key(reader->exhaustions, before, &one.to) < 0)
+			break;
+		if (bpf_map_lookup_elem(reader->exhaustions, &one.to, &one.noted) == 0)
 			count = insert(ret_latest, count, &one);
 		last = one.to;
 		before = &last;
 	}
-	close(fd);
 	return count;
 }

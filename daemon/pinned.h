@@ -38,9 +38,26 @@ struct pinned_exhaustion {
 	struct wire_exhaustion noted;
 };
 
-/* Reads those of the last PINNED_EXHAUSTIONS destinations, the latest first. How many, or 0 where pinned_read() fails. */
+/* Those of the last so many destinations are shown. */
 #define PINNED_EXHAUSTIONS 10u
-unsigned pinned_exhaustions(const char *dir, struct pinned_exhaustion ret_latest[PINNED_EXHAUSTIONS]);
+
+/* To read again and again, without the privilege that opening takes. */
+struct pinned_reader {
+	struct pinned pinned; /* as last read; its words are those of the opening */
+	void *variables;
+	int exhaustions; /* descriptor of the map */
+};
+
+/* As pinned_read(); where it returns 0, pinned_close() it. */
+int pinned_open(const char *dir, struct pinned_reader *ret_reader);
+void pinned_close(struct pinned_reader *reader);
+
+/* Brings ways and settings up to date. */
+void pinned_refresh(struct pinned_reader *reader);
+
+/* Reads the last destinations for which ports ran out, the latest first. How many. */
+unsigned pinned_exhaustions(const struct pinned_reader *reader,
+			    struct pinned_exhaustion ret_latest[PINNED_EXHAUSTIONS]);
 
 /* Maps the variables of the hooks that are pinned there, which must be this build's, into memory: hooks_variables_size()
  * bytes (hooks.h), for the caller to unmap. NULL and errno. */

@@ -73,16 +73,18 @@ void port_events_look(struct port_events *events)
 {
 	struct pinned_exhaustion latest[PINNED_EXHAUSTIONS];
 	uint64_t now_ns = clock_ns(), exhausted = hooks_ways(events->variables)[WIRE_EXHAUSTED];
+	struct pinned_reader reader;
 	unsigned count;
 
 	if (now_ns - events->looked_ns < PORT_EVENTS_EVERY_MS * 1000000ull)
 		return;
 	events->looked_ns = now_ns;
 	/* What was put off for a minute is said when there is something new. */
-	if (exhausted == events->exhausted)
+	if (exhausted == events->exhausted || pinned_open(events->dir, &reader) < 0)
 		return;
 	events->exhausted = exhausted;
-	count = pinned_exhaustions(events->dir, latest);
+	count = pinned_exhaustions(&reader, latest);
+	pinned_close(&reader);
 	for (unsigned i = 0; i < count; i++)
 		see(events, &latest[i], now_ns);
 }

@@ -73,8 +73,6 @@ bool settings_without_effect(const struct config *config, char ret_names[SETTING
 	} settings[] = {
 		{ "TcpTimedWaitDelay above 60", config->timed_wait_delay > 60 },
 		{ "policy", config->policy != initial.policy },
-		{ "listen", !berth_endpoint_equal(&config->listen, &initial.listen) },
-		{ "token-file", *config->token_file != '\0' },
 		{ "exclude-cgroup", config->exclude_cgroup_count > 0 },
 		{ "exclude-destination", config->exclude_destination_count > 0 },
 	};

@@ -42,6 +42,7 @@ build clang              the eBPF program
 build libbpf-dev         berth run --mode=kernel: loads it
 build $(bpftool_package) berth run --mode=kernel: the header by which the loader carries it
 build libjansson-dev     what --json prints
+build libmicrohttpd-dev  berth daemon: metrics, the page
 build libpng-dev         berth map --png
 build libncurses-dev     berth top
 check clang              the second compiler; sanitizers and fuzzers are built by it
@@ -51,6 +52,7 @@ check pkgconf            a program outside is built against the installed librar
 check libcmocka-dev      unit tests
 check python3            system tests, and the layers
 check python3-pytest     system tests
+check prometheus         promtool: the metrics and the alerts, by Prometheus's own account
 check tmux               a terminal for berth top: of a size, resized, looked at
 check iproute2           ip and ss: namespaces for the tests, and what they see
 check util-linux         unshare, prlimit, setpriv, script: private namespaces and terminals
@@ -90,7 +92,7 @@ missing()
 
 # The servers are here to be started by the tests. Debian starts a service as it installs it, unless
 # policy-rc.d says no (an existing one is somebody's decision: it stays), and enables it for the next boot.
-readonly SERVICES="nginx haproxy redis-server"
+readonly SERVICES="nginx haproxy redis-server prometheus"
 readonly POLICY=/usr/sbin/policy-rc.d
 
 install_packages()

@@ -34,7 +34,7 @@ class Machine:
     def __init__(self, net):
         self.net = net
         mount = next(line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if " cgroup2 " in line)
-        self.cgroup = Path(mount) / f"berth-test-{os.getpid()}"
+        self.cgroup = Path(mount) / f"berth-test-{os.getpid()}-{net.holder.pid}"
         self.cgroup.mkdir()
         script = f"mount -t bpf -o mode=700 bpf {BPF_FS} && echo up && exec cat"
         self.holder = net.popen(["unshare", "-m", "sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)

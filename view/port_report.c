@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/port_report.h"
+#include "view/port_report.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The port space in numbers: what `berth status` and `berth top` show, and the JSON document of both.
+ * The port space in numbers: what `berth status`, `berth top` and the daemon show, and the JSON document of all three.
  */
-#ifndef BERTH_CLI_PORT_REPORT_H
-#define BERTH_CLI_PORT_REPORT_H
+#ifndef BERTH_VIEW_PORT_REPORT_H
+#define BERTH_VIEW_PORT_REPORT_H
 
 #include <jansson.h>
 

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A look at the port space (view/snapshot.h) that is shared by all who ask, and the one before it, for the rates.
+ *
+ * A look walks the kernel's whole socket table, and who asks may ask as often as it likes. So a look is taken only when
+ * somebody asks and the last one is old enough: RECENT_LOOK_LEAST_NS, and longer where looks are expensive, so that no more
+ * than a two-hundredth of a core goes into them. With 100,000 sockets a look takes some 60 ms.
+ */
+#ifndef BERTH_DAEMON_RECENT_LOOK_H
+#define BERTH_DAEMON_RECENT_LOOK_H
+
+#include <stdbool.h>
+
+#include "view/snapshot.h"
+
+#define RECENT_LOOK_LEAST_NS 900000000ull
+#define RECENT_LOOK_SHARE    200u
+
+/* Zero-filled is valid: nothing was seen yet. Large. */
+struct recent_look {
+	struct view_snapshot now, before;
+	bool has_now;
+	/* Whether `before` tells rates: it is not much older than `now`, so that what came and went between is little. */
+	bool has_before;
+	uint64_t cost_ns; /* CPU time of the last look */
+};
+
+/* Sees to it that `now` is recent. 0, or negative errno, and everything as it was. */
+int recent_look_renew(struct recent_look *look, enum view_scope scope);
+
+static inline const struct view_snapshot *recent_look_before(const struct recent_look *look)
+{
+	return look->has_before ? &look->before : NULL;
+}
+
+#endif
