@@ -29,6 +29,9 @@
 /* A web process that ends sooner than that is not started again: it would end again. */
 #define WEB_LEAST_LIFE_NS 10000000000ull
 
+#define LOCK_TRIES   50
+#define LOCK_WAIT_MS 20
+
 struct daemon {
 	const struct daemon_options *options;
 	struct config config;
@@ -149,9 +152,16 @@ static bool mount_if_missing(struct daemon *daemon)
 	return true;
 }
 
+/* A web process that has just been forked shares the lock until it has closed what it does not need, also if its daemon is
+ * killed meanwhile: hence some tries. */
 static bool lock_life(struct daemon *daemon)
 {
-	daemon->life_lock = pins_lock_life(daemon->install.dir);
+	for (unsigned i = 0; i < LOCK_TRIES; i++) {
+		daemon->life_lock = pins_lock_life(daemon->install.dir);
+		if (daemon->life_lock != -EWOULDBLOCK)
+			break;
+		poll(NULL, 0, LOCK_WAIT_MS);
+	}
 	if (daemon->life_lock >= 0)
 		return true;
 	if (daemon->life_lock == -EWOULDBLOCK)

@@ -30,10 +30,13 @@ lib/libberth.so.${version%%.*}
 lib/libberth.so.$version
 lib/pkgconfig/libberth.pc
 lib/systemd/system/berth.service
+share/doc/berth/berth-alerts.yml
+share/doc/berth/berth-dashboard.json
 share/doc/berth/berth.conf
 share/man/man1/berth.1
 share/man/man3/libberth.3
-share/man/man5/berth.conf.5" "$(cd "$root/usr" && find . ! -type d -printf '%P\n' | LC_ALL=C sort)"
+share/man/man5/berth.conf.5
+share/man/man7/berth-http.7" "$(cd "$root/usr" && find . ! -type d -printf '%P\n' | LC_ALL=C sort)"
 expect "soname" "libberth.so.${version%%.*}" "$(objdump -p "$lib/libberth.so" | awk '$1 == "SONAME" { print $2 }')"
 unit=$lib/systemd/system/berth.service
 expect "the service's program" "ExecStart=/usr/bin/berth daemon" "$(grep ExecStart "$unit")"
