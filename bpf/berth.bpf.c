@@ -168,25 +168,35 @@ static __always_inline int answer(const struct call *call)
 	return 0;
 }
 
+/* The socket, if it is one to give a port to. NULL: its way out is counted, and the kernel goes on. */
+static __always_inline struct tcp_sock *take_up(struct bpf_sock_addr *ctx, __u32 family, struct call *call,
+						struct port_namespace **ret_namespace)
+{
+	enum wire_way way;
+	struct tcp_sock *tcp = tcp_socket(ctx, family, &way);
+
+	if (tcp && ctx->sk->src_port != 0) {
+		leave_bound(ctx);
+		way = WIRE_BOUND;
+	} else if (tcp) {
+		way = examine(ctx, tcp, call, ret_namespace);
+	}
+	if (way == WIRE_FRESH)
+		return tcp;
+	count(way);
+	return NULL;
+}
+
 SEC("cgroup/connect4")
 int connect4(struct bpf_sock_addr *ctx)
 {
 	struct connecting connecting = { .ctx = ctx };
 	struct call *call = &connecting.call;
 	struct wire_destination *to = &call->question.to;
-	enum wire_way way;
-	struct tcp_sock *tcp = tcp_socket(ctx, AF_INET, &way);
+	struct tcp_sock *tcp = take_up(ctx, AF_INET, call, &connecting.namespace);
 
-	if (tcp && ctx->sk->src_port != 0) {
-		leave_bound(ctx);
-		way = WIRE_BOUND;
-	} else if (tcp) {
-		way = examine(ctx, tcp, call, &connecting.namespace);
-	}
-	if (way != WIRE_FRESH) {
-		count(way);
+	if (!tcp)
 		return 1;
-	}
 	call->question.ipv4 = true;
 	bind_source4(call, ctx->sk->src_ip4);
 	to->address_be[2] = bpf_htonl(0xffff);
@@ -203,20 +213,11 @@ int connect6(struct bpf_sock_addr *ctx)
 	struct connecting connecting = { .ctx = ctx, .call.ipv6_socket = true };
 	struct call *call = &connecting.call;
 	struct wire_destination *to = &call->question.to;
-	enum wire_way way;
-	struct tcp_sock *tcp = tcp_socket(ctx, AF_INET6, &way);
+	struct tcp_sock *tcp = take_up(ctx, AF_INET6, call, &connecting.namespace);
 	__u32 source_be[4];
 
-	if (tcp && ctx->sk->src_port != 0) {
-		leave_bound(ctx);
-		way = WIRE_BOUND;
-	} else if (tcp) {
-		way = examine(ctx, tcp, call, &connecting.namespace);
-	}
-	if (way != WIRE_FRESH) {
-		count(way);
+	if (!tcp)
 		return 1;
-	}
 	source_be[0] = ctx->sk->src_ip6[0];
 	source_be[1] = ctx->sk->src_ip6[1];
 	source_be[2] = ctx->sk->src_ip6[2];
