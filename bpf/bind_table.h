@@ -98,6 +98,8 @@ static __always_inline void find_bucket(struct walk *walk)
 	walk->node = read_as(inet_bind_hashbucket,
 			     question->table + slot * bpf_core_type_size(struct inet_bind_hashbucket))
 			     ->chain.first;
+	if (!walk->node)
+		return;
 	bpf_loop(CHAIN_MAX, visit_bucket, walk, 0);
 	if (walk->node && !walk->bucket)
 		walk->look->found |= DOUBTFUL;

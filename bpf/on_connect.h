@@ -148,7 +148,7 @@ static __always_inline bool is_idle(enum verdict verdict)
 
 static long try_fresh(unsigned index, struct connecting *connecting)
 {
-	unsigned port = next_fresh(connecting->namespace);
+	unsigned port = next_fresh_to(connecting->namespace, &connecting->call.question.to);
 
 	if (port == 0)
 		return 1;

@@ -17,6 +17,7 @@
 
 #include "bpf/bind_table.h"
 #include "bpf/marks.h"
+#include "bpf/windows.h"
 
 #define NAMESPACES    64
 #define READ_EVERY_NS 250000000ull
@@ -24,6 +25,7 @@
 
 struct port_namespace {
 	struct marks allowed, used;
+	struct windows windows;
 	__u64 given
 		[PORT_WORDS]; /* a bit for each port that was given to a connect(), until nobody is on it */
 	__u64 read_ns, swept_ns;
@@ -136,6 +138,7 @@ __noinline int read_namespace(struct port_namespace *namespace, const struct sys
 		reading.first = 1;
 	reading.changed = namespace->change != change;
 	bpf_loop(LINES, read_line, &reading, 0);
+	rekey(&namespace->windows, bpf_ktime_get_coarse_ns());
 	namespace->range = sysctls->range;
 	namespace->change = change;
 	if (reading.changed) {
@@ -208,6 +211,18 @@ static __always_inline void sweep_some(struct port_namespace *namespace, const s
 static __always_inline unsigned next_fresh(struct port_namespace *namespace)
 {
 	unsigned port = pick_of(namespace, &namespace->used);
+
+	if (port != 0)
+		mark(&namespace->used, port);
+	return port;
+}
+
+/* The same for a connection whose destination is known. */
+static __always_inline unsigned next_fresh_to(struct port_namespace *namespace,
+					      const struct wire_destination *to)
+{
+	unsigned port = pick_near(&namespace->windows, to, &namespace->used, first_port(namespace),
+				  last_port(namespace));
 
 	if (port != 0)
 		mark(&namespace->used, port);
