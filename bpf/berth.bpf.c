@@ -5,8 +5,8 @@
  *	connect4, connect6	on_connect.h
  *	bind4, bind6		on_bind.h
  *	bound4, bound6		a bind has been made: its claim ends
- *	state			every TCP socket of the machine that begins or ends to connect: claims end, records learn;
- *				those that closed first are reported, if that is asked for (closed.h)
+ *	ended			every TCP socket of the machine whose end has come: marks go, records learn
+ *	closing			those that closed first are reported; attached where that is asked for only (closed.h)
  *
  * Nothing that is remembered decides: it only says where to look. Before a port is given, the kernel's own bind table says
  * who is on it (bind_table.h), and the kernel has the last word in its bind and connect. No other process is needed for any
@@ -56,6 +56,14 @@ static __always_inline bool is_own_choice(const struct tcp_sock *tcp)
 	       BPF_CORE_READ_BITFIELD(&inet->sk.__sk_common, skc_reuseport) != 0;
 }
 
+static __always_inline void ask_in(struct question *question, const struct net *net)
+{
+	question->net = (__u64)net;
+	question->hash_mix = net->hash_mix;
+	question->table = (__u64)net->ipv4.tcp_death_row.hashinfo->bhash;
+	question->table_size = net->ipv4.tcp_death_row.hashinfo->bhash_size;
+}
+
 /* WIRE_FRESH if the socket is one to give a port to; otherwise the way out. */
 static __always_inline enum wire_way examine(struct bpf_sock_addr *ctx, struct tcp_sock *tcp,
 					     struct call *call, struct port_namespace **ret_namespace)
@@ -67,14 +75,12 @@ static __always_inline enum wire_way examine(struct bpf_sock_addr *ctx, struct t
 	if (is_own_choice(tcp) || ctx->sk->bound_dev_if != 0)
 		return WIRE_OWN_CHOICE;
 	net = ((struct sock *)tcp)->__sk_common.skc_net.net;
+	call->self = (__u64)tcp;
 	call->now_ns = bpf_ktime_get_coarse_ns();
 	call->question.now_s = call->now_ns / 1000000000u;
 	call->question.at_once = settings.exhausted == WIRE_TAKE_OVER;
 	call->question.to.netns = net->net_cookie;
-	call->question.net = (__u64)net;
-	call->question.hash_mix = net->hash_mix;
-	call->question.table = (__u64)net->ipv4.tcp_death_row.hashinfo->bhash;
-	call->question.table_size = net->ipv4.tcp_death_row.hashinfo->bhash_size;
+	ask_in(&call->question, net);
 	*ret_namespace = namespace_of(net, call->question.to.netns, call->now_ns);
 	return *ret_namespace ? WIRE_FRESH : WIRE_NO_STATE;
 }
@@ -311,7 +317,7 @@ int bound6(struct bpf_sock *ctx)
 	return 1;
 }
 
-/* ---- beginnings and ends ---- */
+/* ---- ends ---- */
 
 static __always_inline void name_destination(const struct sock_common *common, __u64 netns,
 					     struct wire_destination *ret_to)
@@ -342,16 +348,36 @@ static __always_inline void name_source(const struct sock_common *common, __u32 
 	}
 }
 
-static __always_inline void learn_source(const struct sock_common *common, const struct wire_destination *to)
+/* Who ends is on the port for an instant yet. */
+static __always_inline void look_beside(const struct sock *sk, const struct wire_destination *to,
+					unsigned port, struct look *ret_look)
 {
-	struct record *record = bpf_map_lookup_elem(&records, to);
+	struct question question = { .who = (__u64)sk };
 
-	if (!record)
-		return;
-	name_source(common, record->source_be);
-	record->source_ns = bpf_ktime_get_ns();
+	ask_in(&question, sk->__sk_common.skc_net.net);
+	question.to = *to;
+	question.ipv4 = is_mapped(to->address_be);
+	ret_look->port = port;
+	look_at(&question, ret_look);
 }
 
+static __always_inline void release_port(struct port_namespace *namespace, unsigned port)
+{
+	unmark(&namespace->used, port);
+	__sync_fetch_and_and(&namespace->given[WORD(port)], ~BIT(port));
+}
+
+/* If it did not share the port, or listened there, no record knows that it was in its way. */
+static __always_inline bool was_in_the_way(const struct sock *sk)
+{
+	const struct sock_common *common = &sk->__sk_common;
+
+	if (common->skc_dport == 0)
+		return sk->sk_max_ack_backlog != 0;
+	return BPF_CORE_READ_BITFIELD(common, skc_reuse) == 0;
+}
+
+/* Nobody is connected to the destination from the port any more. */
 static __always_inline void free_port(const struct wire_destination *to, unsigned port)
 {
 	struct record *record = bpf_map_lookup_elem(&records, to);
@@ -362,68 +388,62 @@ static __always_inline void free_port(const struct wire_destination *to, unsigne
 	record->verdict_until_ns = 0;
 }
 
-/* The port may be fresh now; and if the socket did not share it, no record knows that it was in its way. */
-static __always_inline void release_port(struct port_namespace *namespace, const struct sock_common *common,
-					 int before)
+static __always_inline void tell_of_source(const struct sock *sk, const struct wire_destination *to)
 {
-	unmark(&namespace->used, common->skc_num);
-	if (before == BPF_TCP_LISTEN || BPF_CORE_READ_BITFIELD(common, skc_reuse) == 0)
-		__sync_fetch_and_add(&namespace->released, 1);
+	struct record *record = bpf_map_lookup_elem(&records, to);
+	__u32 source_be[4] = { 0 };
+
+	if (!record || record->last != (__u64)sk)
+		return;
+	record->last = 0;
+	name_source(&sk->__sk_common, source_be);
+	learn_source(record, source_be, bpf_ktime_get_ns());
 }
 
-static __always_inline bool leaves_time_wait(int state)
+static __always_inline void tell_records(const struct sock *sk, struct wire_destination *to, unsigned port,
+					 const struct look *look)
 {
-	return state == BPF_TCP_FIN_WAIT1 || state == BPF_TCP_FIN_WAIT2 || state == BPF_TCP_CLOSING;
+	tell_of_source(sk, to);
+	if (has(look, TO_IT | TO_IT_WAITING | TO_IT_ELSEWHERE))
+		return;
+	free_port(to, port);
+	name_source(&sk->__sk_common, to->source_be);
+	free_port(to, port);
 }
 
-/* Part of each connect() on the machine: as little as can be. */
-static __always_inline int begins(const struct sock *sk, __u64 netns)
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(ended, const struct sock *sk)
 {
-	const struct sock_common *common = &sk->__sk_common;
+	unsigned port = bpf_ntohs(read_as(inet_sock, sk)->inet_sport);
+	__u64 netns = sk->__sk_common.skc_net.net->net_cookie;
+	struct port_namespace *namespace = port != 0 ? bpf_map_lookup_elem(&namespaces, &netns) : NULL;
 	struct wire_destination to = { 0 };
-
-	if (common->skc_num != 0)
-		unclaim(netns, common->skc_num);
-	/* An address that the program has bound says nothing of the one that the routes give others. */
-	if (records_made == 0 || (BPF_CORE_READ_BITFIELD(sk, sk_userlocks) & SOCK_BINDADDR_LOCK) != 0)
-		return 0;
-	name_destination(common, netns, &to);
-	learn_source(common, &to);
-	return 0;
-}
-
-static __always_inline int ends(const struct sock_common *common, __u64 netns, int before)
-{
-	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &netns);
-	struct wire_destination to = { 0 };
+	struct look look;
 
 	/* What is not to be given keeps its marks, whoever was on it. */
-	if (!namespace || is_marked(&namespace->allowed, common->skc_num))
+	if (!namespace || is_marked(&namespace->allowed, port))
 		return 0;
-	release_port(namespace, common, before);
-	if (records_made == 0 || leaves_time_wait(before))
-		return 0;
-	name_destination(common, netns, &to);
-	free_port(&to, common->skc_num);
-	name_source(common, to.source_be);
-	free_port(&to, common->skc_num);
+	name_destination(&sk->__sk_common, netns, &to);
+	look_beside(sk, &to, port, &look);
+	if (look.owners == 0 && !has(&look, DOUBTFUL))
+		release_port(namespace, port);
+	if (was_in_the_way(sk))
+		__sync_fetch_and_add(&namespace->released, 1);
+	if (records_made != 0 && to.port_be != 0)
+		tell_records(sk, &to, port, &look);
 	return 0;
 }
 
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(state, const struct sock *sk, int before, int now)
+int BPF_PROG(closing, const struct sock *sk, int before, int now)
 {
 	const struct sock_common *common = &sk->__sk_common;
 
-	if (sk->sk_protocol != IPPROTO_TCP)
+	if (sk->sk_protocol != IPPROTO_TCP || !is_governed(common))
 		return 0;
-	if (now == BPF_TCP_SYN_SENT)
-		return begins(sk, common->skc_net.net->net_cookie);
-	if (now == BPF_TCP_FIN_WAIT1 && is_governed(common))
+	if (now == BPF_TCP_FIN_WAIT1)
 		bpf_get_socket_cookie((void *)sk);
-	if (now == BPF_TCP_CLOSE && leaves_time_wait(before) && is_governed(common))
+	if (now == BPF_TCP_CLOSE && leaves_time_wait(before))
 		report_closed(sk);
-	if (now == BPF_TCP_CLOSE)
-		return ends(common, common->skc_net.net->net_cookie, before);
 	return 0;
 }

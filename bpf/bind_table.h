@@ -33,11 +33,13 @@ struct question {
 	struct wire_destination to; /* no address and no port for bind() */
 	__u32 source_be
 		[4]; /* the address that the socket is bound to; or from where the connection may come */
+	__u64 who; /* struct sock *, or 0: an owner that does not count; with tell_source the one that is asked */
 	__u32 now_s; /* as tw_ts_recent_stamp counts */
 	bool ipv4;
 	bool bound;	   /* the socket has an address, or is about to get it */
 	bool source_known; /* if it has none */
 	bool at_once;	   /* a TIME_WAIT may be taken over however young */
+	bool tell_source;  /* of `who`, or of any owner, that is connected to the destination */
 };
 
 /* What was found on one port. Owners on other addresses than the one that the socket is bound to do not count. */
@@ -48,17 +50,20 @@ struct question {
 #define TO_IT		0x10u /* some owner is connected to the destination */
 #define TO_IT_WAITING	0x20u /* the same in TIME_WAIT, and may be taken over */
 #define TO_IT_ELSEWHERE 0x40u /* connected to the destination, perhaps from another address */
+#define BEGINS		0x80u /* some owner is bound and has not been connected yet: perhaps it is about to */
 
 struct look {
 	/* When the first and the last of those in TIME_WAIT leaves it, in jiffies; 0: none is. If a destination is asked for,
 	 * the last one counts the connection with it only. */
 	__u64 first_leaves, last_leaves;
-	__u32 found;	  /* the bits above */
-	__u32 owners;	  /* 0: nobody is on the port */
-	__u32 visited;	  /* those on other addresses, too */
-	__u32 port;	  /* which is asked for */
-	bool may_share;	  /* the kernel has noted that all who bound the port share it */
-	bool kernel_only; /* the kernel has chosen the port for all who are on it, and may once more */
+	__u32 found;	   /* the bits above */
+	__u32 owners;	   /* 0: nobody is on the port */
+	__u32 visited;	   /* those on other addresses, too */
+	__u32 port;	   /* which is asked for */
+	bool may_share;	   /* the kernel has noted that all who bound the port share it */
+	bool kernel_only;  /* the kernel has chosen the port for all who are on it, and may once more */
+	bool source_found; /* if it was to be told */
+	__u32 source_be[4];
 };
 
 struct walk {
@@ -162,6 +167,30 @@ static __always_inline unsigned judge_waiting(const struct walk *walk, struct so
 	return may_be_taken_over(walk->question, owner) ? TO_IT_WAITING : TO_IT;
 }
 
+static __always_inline void note_source(struct look *look, const struct sock_common *owner, bool ipv4)
+{
+	look->source_found = true;
+	if (ipv4) {
+		look->source_be[2] = bpf_htonl(0xffff);
+		look->source_be[3] = owner->skc_rcv_saddr;
+	} else {
+		look->source_be[0] = owner->skc_v6_rcv_saddr.s6_addr32[0];
+		look->source_be[1] = owner->skc_v6_rcv_saddr.s6_addr32[1];
+		look->source_be[2] = owner->skc_v6_rcv_saddr.s6_addr32[2];
+		look->source_be[3] = owner->skc_v6_rcv_saddr.s6_addr32[3];
+	}
+}
+
+static __always_inline bool is_left_out(const struct question *question, const struct sock_common *owner)
+{
+	return !question->tell_source && question->who == (__u64)owner;
+}
+
+static __always_inline bool is_asked(const struct question *question, const struct sock_common *owner)
+{
+	return question->tell_source && (question->who == 0 || question->who == (__u64)owner);
+}
+
 static __always_inline unsigned judge(const struct walk *walk, struct sock_common *owner)
 {
 	unsigned char state = owner->skc_state;
@@ -170,13 +199,15 @@ static __always_inline unsigned judge(const struct walk *walk, struct sock_commo
 	if (state == STATE_LISTEN || BPF_CORE_READ_BITFIELD(owner, skc_reuse) == 0)
 		found |= KEPT;
 	if (state == STATE_CLOSE)
-		return found | NOT_WAITING | IDLE;
+		return found | NOT_WAITING | IDLE | (read_as(tcp_sock, owner)->write_seq == 0 ? BEGINS : 0);
 	if (state == STATE_TIME_WAIT)
 		to_it = judge_waiting(walk, owner);
 	else
 		found |= NOT_WAITING;
 	if (!is_to(walk->question, owner))
 		return found;
+	if (is_asked(walk->question, owner))
+		note_source(walk->look, owner, walk->question->ipv4);
 	return found | (is_from_elsewhere(walk->question, owner) ? TO_IT_ELSEWHERE : to_it);
 }
 
@@ -192,7 +223,7 @@ static long visit(unsigned index, struct walk *walk)
 		walk->look->visited++;
 		if (owner->skc_num != walk->look->port)
 			walk->look->found |= DOUBTFUL;
-		if (is_beside(walk->question, owner))
+		if (is_beside(walk->question, owner) || is_left_out(walk->question, owner))
 			return 0;
 		walk->look->owners++;
 		walk->look->found |= judge(walk, owner);
@@ -239,7 +270,7 @@ __noinline int look_at(const struct question *question, struct look *look)
 		return 0;
 	look->first_leaves = look->last_leaves = look->found = 0;
 	look->owners = look->visited = 0;
-	look->may_share = look->kernel_only = false;
+	look->may_share = look->kernel_only = look->source_found = false;
 	find_bucket(&walk);
 	if (walk.bucket)
 		walk_owners(&walk);

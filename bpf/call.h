@@ -2,9 +2,9 @@
  *
  * One bind() or connect() on its way through the program, and the claims that keep calls out of each other's way.
  *
- * A claim is one call's alone to look at a port and to give it. It begins before the look and ends when the kernel's table shows
- * what came of it: for connect() when the socket enters SYN_SENT, for bind() when it is bound; or when it was not
- * given; or after CLAIM_NS, if the call failed in between or was kept from the processor.
+ * A claim is one call's alone to look at a port and to give it. It begins before the look and ends when the socket is bound,
+ * which the kernel's table shows to all who look from then on, or was not given the port; or after CLAIM_NS, if the kernel did
+ * not bind what bind() was told to, or the call was kept from the processor.
  */
 #ifndef BERTH_BPF_CALL_H
 #define BERTH_BPF_CALL_H
@@ -18,6 +18,7 @@
 /* Without pointers into maps, so that functions which the verifier looks at once can have it. */
 struct call {
 	struct question question;
+	__u64 self;   /* struct sock *, to be known by */
 	__u64 now_ns; /* the coarse clock, which may be some milliseconds late and costs next to nothing */
 	bool ipv6_socket; /* which may connect to a mapped address */
 	bool was_given;	  /* the port that is tried: once before, to a connect() */

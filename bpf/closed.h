@@ -44,6 +44,11 @@ static __always_inline void name_ends(const struct sock_common *common, struct w
 	closing->interface = (__u32)common->skc_bound_dev_if;
 }
 
+static __always_inline bool leaves_time_wait(int state)
+{
+	return state == BPF_TCP_FIN_WAIT1 || state == BPF_TCP_FIN_WAIT2 || state == BPF_TCP_CLOSING;
+}
+
 static __always_inline void report_closed(const struct sock *sk)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock((void *)sk);

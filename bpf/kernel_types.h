@@ -19,8 +19,6 @@
 
 #define EADDRNOTAVAIL 99
 
-#define SOCK_BINDADDR_LOCK 4 /* of sk_userlocks: the address is not the kernel's choice */
-
 /* States of struct sock_common; linux/bpf.h has the others. */
 #define STATE_CLOSE	BPF_TCP_CLOSE
 #define STATE_TIME_WAIT BPF_TCP_TIME_WAIT
@@ -107,11 +105,12 @@ struct sock_common {
 };
 struct sock {
 	struct sock_common __sk_common;
-	unsigned char sk_userlocks : 4;
 	__u16 sk_protocol;
+	__u32 sk_max_ack_backlog; /* of listen() */
 };
 struct inet_sock {
 	struct sock sk;
+	__be16 inet_sport; /* stays when the port is given back */
 	unsigned long inet_flags;
 	__u32 local_port_range;
 };
@@ -120,6 +119,7 @@ struct tcp_options_received {
 };
 struct tcp_sock {
 	unsigned char is_mptcp : 1;
+	__u32 write_seq; /* 0 until the socket has been connected (tcp_v4_connect) */
 	struct tcp_options_received rx_opt;
 };
 

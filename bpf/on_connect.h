@@ -38,16 +38,21 @@ struct {
 	__type(value, struct wire_exhaustion);
 } exhaustions SEC(".maps");
 
+/* What a survey has met. */
+struct found {
+	__u64 looked, free;
+	__u64 ended, waiting, elsewhere, unsure, kernel_may, taken; /* a port of that kind; 0: none */
+	__u64 waiting_leaves;					    /* TIME_WAIT, in jiffies */
+	__u64 leaves; /* likewise, the first of those that may set a port free */
+};
+
 struct connecting {
 	struct bpf_sock_addr *ctx;
 	struct port_namespace *namespace;
 	struct record *record; /* of the destination; NULL: there is none */
 	struct call call;
-	/* Of a survey. */
-	__u64 start, looked, free;
-	__u64 ended, waiting, elsewhere, unsure, kernel_may; /* a port of that kind; 0: none */
-	__u64 waiting_leaves;				     /* TIME_WAIT, in jiffies */
-	__u64 leaves; /* likewise, the first of those that may set a port free */
+	__u64 start; /* of a survey */
+	struct found found;
 };
 
 /* ---- one port ---- */
@@ -56,7 +61,7 @@ static __always_inline enum verdict verdict_of(const struct look *look, bool was
 {
 	if (has(look, TO_IT))
 		return TAKEN;
-	if (has(look, DOUBTFUL) || (has(look, IDLE) && !was_given))
+	if (has(look, DOUBTFUL | BEGINS) || (has(look, IDLE) && !was_given))
 		return UNSURE;
 	if (look->owners == 0)
 		return FRESH;
@@ -93,7 +98,6 @@ static __always_inline void give(struct bpf_sock_addr *ctx, struct call *call, u
 	}
 	count(WIRE_BIND_REFUSED);
 	call->refused = true;
-	unclaim(call->question.to.netns, port);
 }
 
 /* Gives the port if its verdict, which is returned, is at most `worst`. */
@@ -106,30 +110,41 @@ __noinline int try_port(struct bpf_sock_addr *ctx, struct call *call, unsigned p
 		return UNSURE;
 	look_for(call, port, &look);
 	verdict = verdict_of(&look, call->was_given);
-	if (verdict <= worst) {
+	if (verdict <= worst)
 		give(ctx, call, port,
 		     verdict == FRESH	  ? WIRE_FRESH
 		     : verdict == WAITING ? WIRE_WAITING
 					  : WIRE_SHARED);
-	} else {
-		unclaim(call->question.to.netns, port);
+	else
 		count(WIRE_MISS);
-	}
+	unclaim(call->question.to.netns, port);
 	return verdict;
+}
+
+__noinline int note_given(struct port_namespace *namespace, struct record *record, const struct call *call,
+			  unsigned port)
+{
+	if (!namespace || !call || !call->done)
+		return 0;
+	if (!call->was_given)
+		__sync_fetch_and_or(&namespace->given[WORD(port)], BIT(port));
+	if (record) {
+		record->last_port = port;
+		record->last = call->self;
+	}
+	return 0;
 }
 
 static __always_inline enum verdict try(struct connecting *connecting, unsigned port, enum verdict worst)
 {
-	__u64 *given = &connecting->namespace->given[WORD(port)];
 	enum verdict verdict;
 
 	/* Maps forget, and what is forgotten is another's at once: what a hint says is looked after. */
 	if (is_marked(&connecting->namespace->allowed, port))
 		return TAKEN;
-	connecting->call.was_given = (*given & BIT(port)) != 0;
+	connecting->call.was_given = (connecting->namespace->given[WORD(port)] & BIT(port)) != 0;
 	verdict = try_port(connecting->ctx, &connecting->call, port, worst);
-	if (connecting->call.done && !connecting->call.was_given)
-		__sync_fetch_and_or(given, BIT(port));
+	note_given(connecting->namespace, connecting->record, &connecting->call, port);
 	return verdict;
 }
 
@@ -201,77 +216,97 @@ static long look_again(unsigned index, struct connecting *connecting)
 
 /* ---- the survey ---- */
 
-static __always_inline void note(struct connecting *connecting, struct record *record, unsigned port,
-				 const struct look *look)
+static __always_inline void note_waiting(struct found *found, const struct look *look)
 {
-	enum verdict verdict = verdict_of(look, (connecting->namespace->given[WORD(port)] & BIT(port)) != 0);
-
-	if (verdict <= FREE) {
-		unmark(&record->taken, port);
-		connecting->free++;
+	if (found->waiting != 0 && (__s64)(look->last_leaves - found->waiting_leaves) >= 0)
 		return;
+	found->waiting = look->port;
+	found->waiting_leaves = look->last_leaves;
+}
+
+static __always_inline void note_taken(struct found *found, const struct look *look)
+{
+	if (may_bind(look))
+		found->taken = look->port;
+	if (look->first_leaves != 0 &&
+	    (found->leaves == 0 || (__s64)(look->first_leaves - found->leaves) < 0))
+		found->leaves = look->first_leaves;
+}
+
+static __always_inline void note_kind(struct found *found, const struct look *look, enum verdict verdict)
+{
+	if (verdict == ENDED)
+		found->ended = look->port;
+	else if (verdict == WAITING)
+		note_waiting(found, look);
+	else if (verdict == ELSEWHERE)
+		found->elsewhere = look->port;
+	else if (verdict == UNSURE)
+		found->unsure = look->port;
+	else if (verdict == KERNEL_MAY)
+		found->kernel_may = look->port;
+	else
+		note_taken(found, look);
+}
+
+/* Sets the port's mark right. */
+__noinline int note(struct found *found, struct record *record, const struct look *look, bool was_given)
+{
+	enum verdict verdict;
+
+	if (!found || !record || !look)
+		return 0;
+	found->looked++;
+	verdict = verdict_of(look, was_given);
+	if (verdict <= FREE) {
+		unmark(&record->taken, look->port);
+		found->free++;
+		return 0;
 	}
-	mark(&record->taken, port);
-	if (verdict == ENDED) {
-		connecting->ended = port;
-	} else if (verdict == WAITING) {
-		if (connecting->waiting == 0 || (__s64)(look->last_leaves - connecting->waiting_leaves) < 0) {
-			connecting->waiting = port;
-			connecting->waiting_leaves = look->last_leaves;
-		}
-	} else if (verdict == ELSEWHERE) {
-		connecting->elsewhere = port;
-	} else if (verdict == UNSURE) {
-		connecting->unsure = port;
-	} else if (verdict == KERNEL_MAY) {
-		connecting->kernel_may = port;
-	} else if (look->first_leaves != 0 &&
-		   (connecting->leaves == 0 || (__s64)(look->first_leaves - connecting->leaves) < 0)) {
-		connecting->leaves = look->first_leaves;
-	}
+	mark(&record->taken, look->port);
+	note_kind(found, look, verdict);
+	return 0;
+}
+
+static __always_inline void look_and_note(struct connecting *connecting, struct record *record, unsigned port)
+{
+	struct look look;
+
+	look_for(&connecting->call, port, &look);
+	note(&connecting->found, record, &look, (connecting->namespace->given[WORD(port)] & BIT(port)) != 0);
 }
 
 static long survey_port(unsigned index, struct connecting *connecting)
 {
 	struct record *record = connecting->record;
 	unsigned first = first_port(connecting->namespace), last = last_port(connecting->namespace);
+	const struct found *found = &connecting->found;
 	unsigned port = connecting->start + index;
-	struct look look;
 
 	if (port > last)
 		port -= last - first + 1u;
 	if (!record || is_marked(&connecting->namespace->allowed, port))
 		return 0;
-	look_for(&connecting->call, port, &look);
-	note(connecting, record, port, &look);
-	connecting->looked++;
-	if (APART(connecting->free) >= SURVEY_ENOUGH)
-		return 1;
-	return APART(connecting->looked) >= SURVEY_WAITING && APART(connecting->free) == 0 &&
-	       APART(connecting->waiting + connecting->ended) != 0;
+	look_and_note(connecting, record, port);
+	return found->free >= SURVEY_ENOUGH ||
+	       (found->looked >= SURVEY_WAITING && found->free == 0 && (found->waiting | found->ended) != 0);
 }
 
-static __always_inline enum verdict survey_verdict(const struct connecting *connecting)
+__noinline int survey_verdict(const struct found *found)
 {
-	if (connecting->free > 0)
-		return FREE;
-	if (connecting->ended != 0)
-		return ENDED;
-	if (connecting->waiting != 0)
-		return WAITING;
-	if (connecting->elsewhere != 0)
-		return ELSEWHERE;
-	if (connecting->unsure != 0)
+	if (!found)
 		return UNSURE;
-	return connecting->kernel_may != 0 ? KERNEL_MAY : TAKEN;
-}
-
-static __always_inline void forget_survey(struct connecting *connecting)
-{
-	connecting->looked = connecting->free = nothing;
-	connecting->ended = connecting->waiting = connecting->elsewhere = nothing;
-	connecting->unsure = connecting->kernel_may = nothing;
-	connecting->leaves = nothing;
+	if (found->free > 0)
+		return FREE;
+	if (found->ended != 0)
+		return ENDED;
+	if (found->waiting != 0)
+		return WAITING;
+	if (found->elsewhere != 0)
+		return ELSEWHERE;
+	if (found->unsure != 0)
+		return UNSURE;
+	return found->kernel_may != 0 ? KERNEL_MAY : TAKEN;
 }
 
 /* With a new second, other connections in TIME_WAIT may be taken over (may_be_taken_over()). */
@@ -295,13 +330,11 @@ static __always_inline enum verdict survey(struct connecting *connecting)
 	if (!record)
 		return UNSURE;
 	count_marks(&record->taken);
-	record->verdict = survey_verdict(connecting);
-	record->verdict_until_jiffies = connecting->leaves;
+	record->verdict = survey_verdict(&connecting->found);
+	record->verdict_until_jiffies = connecting->found.leaves;
 	record->verdict_until_ns = verdict_end(connecting->call.now_ns);
 	record->released = released;
-	if (record->verdict == TAKEN &&
-	    (__s64)(connecting->call.now_ns - record->source_ns) > (__s64)SOURCE_NS)
-		record->source_ns = 0;
+	guess_source(&connecting->call, record, connecting->found.elsewhere);
 	return record->verdict;
 }
 
@@ -322,34 +355,39 @@ static __always_inline bool verdict_stands(const struct connecting *connecting)
 static long find_waiting(unsigned index, struct connecting *connecting)
 {
 	struct record *record = connecting->record;
-	struct look look;
 	unsigned port;
 
 	if (!record)
 		return 1;
 	port = next_of_hand(record, connecting->namespace);
-	if (port == 0)
-		return 0;
-	look_for(&connecting->call, port, &look);
-	note(connecting, record, port, &look);
-	return APART(connecting->free) > 0;
+	if (port != 0)
+		look_and_note(connecting, record, port);
+	return connecting->found.free > 0;
 }
 
 static long try_unsure(unsigned index, struct connecting *connecting)
 {
-	if (try(connecting, connecting->unsure, FREE) != UNSURE)
+	if (try(connecting, connecting->found.unsure, FREE) != UNSURE)
 		return 1;
 	return is_done(connecting);
 }
 
 static __always_inline void give_waiting(struct connecting *connecting)
 {
-	if (connecting->free > 0)
+	if (connecting->found.free > 0)
 		bpf_loop(SHARED_TRIES, try_shared, connecting, 0);
-	if (!connecting->call.done && connecting->ended != 0)
-		try(connecting, connecting->ended, ENDED);
-	if (!connecting->call.done && connecting->waiting != 0)
-		try(connecting, connecting->waiting, WAITING);
+	if (!connecting->call.done && connecting->found.ended != 0)
+		try(connecting, connecting->found.ended, ENDED);
+	if (!connecting->call.done && connecting->found.waiting != 0)
+		try(connecting, connecting->found.waiting, WAITING);
+}
+
+static __always_inline void give_taken(struct connecting *connecting)
+{
+	if (is_to_probe(&connecting->call, connecting->record))
+		try(connecting, connecting->found.taken, TAKEN);
+	if (!connecting->call.done)
+		connecting->call.way = WIRE_EXHAUSTED;
 }
 
 static __always_inline void give_surveyed(struct connecting *connecting, enum verdict verdict)
@@ -359,11 +397,11 @@ static __always_inline void give_surveyed(struct connecting *connecting, enum ve
 	else if (verdict == ENDED || verdict == WAITING)
 		give_waiting(connecting);
 	else if (verdict == ELSEWHERE)
-		try(connecting, connecting->elsewhere, ELSEWHERE);
+		try(connecting, connecting->found.elsewhere, ELSEWHERE);
 	else if (verdict == UNSURE)
 		bpf_loop(UNSURE_LOOKS, try_unsure, connecting, 0);
 	else if (verdict == TAKEN)
-		connecting->call.way = WIRE_EXHAUSTED;
+		give_taken(connecting);
 }
 
 /* By what the last survey has found. False: that is not enough. */
@@ -388,10 +426,10 @@ static __always_inline void give_scarce(struct connecting *connecting)
 		connecting->record = make_record(&connecting->call, connecting->namespace);
 	if (!connecting->record)
 		return;
-	forget_survey(connecting);
+	connecting->found = (struct found){ 0 };
 	if (verdict_stands(connecting) && give_known(connecting))
 		return;
-	forget_survey(connecting);
+	connecting->found = (struct found){ 0 };
 	give_surveyed(connecting, survey(connecting));
 }
 

@@ -4,22 +4,24 @@
  *
  * Where many connections go to one destination, a record says which ports are taken for it, so that what is left is found at
  * once however little it is. It is made when a few ports drawn blindly were taken; most destinations never have one. A mark is
- * set when a port is given or found taken. It goes when the connection's end is seen, unless that leaves a TIME_WAIT, whose
- * end nobody reports: for these a hand goes round the marked ports while ports are scarce, and surveys set all marks right
- * (on_connect.h).
+ * set when a port is given or found taken. It goes when the last socket to the destination leaves the port, unless that leaves a
+ * TIME_WAIT, whose end nobody reports: for these a hand goes round the marked ports while ports are scarce, and surveys set
+ * all marks right (on_connect.h).
  *
- * The source address is chosen after connect() has been seen here. A record has that of the last connection; which ports are
- * taken from there is known, and one that is taken from elsewhere only is as good as the last one. If a survey finds that
- * all are taken, and the address was not confirmed for SOURCE_NS, it is forgotten: the next call goes on its way from a
- * port that may be taken, and so shows which address the routes give now.
+ * The source address is chosen after connect() has been seen here. A record has that of the last connection that it helped to
+ * its port, read from the socket at the next call or at its end; which ports are taken from there is known, and one that is
+ * taken from elsewhere only is as good as the last one. Before there was any, it is guessed from those that a survey meets. If
+ * a survey finds that all are taken, and the address was not confirmed for SOURCE_NS, one call goes on its way from a port
+ * that is taken: it shows which address the routes give now, and if it is still the same the kernel refuses it as we would have.
  */
 #ifndef BERTH_BPF_RECORD_H
 #define BERTH_BPF_RECORD_H
 
 #include "bpf/call.h"
 
-#define RECORDS	  2048 /* 17 MiB */
-#define SOURCE_NS 1000000000ull
+#define RECORDS	   2048 /* 17 MiB */
+#define SOURCE_NS  1000000000ull
+#define CONFIRM_NS 100000000ull
 
 /* What may be done with one port, the best first. */
 enum verdict {
@@ -37,7 +39,11 @@ struct record {
 	struct marks taken;
 	__u64 verdict_until_ns; /* 0: none */
 	__u64 verdict_until_jiffies;
-	__u64 source_ns; /* when the source was confirmed; 0: it is not known */
+	__u64 source_ns; /* when the source was confirmed; 0: it is a guess, if it is known */
+	__u64 probed_ns; /* when a call was last sent to show it */
+	__u64 last;	 /* struct sock *: who was given a port last, and may tell the source; 0: nobody */
+	__u32 last_port;
+	__u32 source_known;
 	__u32 source_be[4];
 	__u32 verdict;	/* enum verdict: the best that a survey has found */
 	__u32 released; /* of the namespace, at that time */
@@ -63,6 +69,76 @@ static __always_inline void begin_record(struct record *record, const struct por
 	record->shape = namespace->shape;
 }
 
+static __always_inline void learn_source(struct record *record, const __u32 *source_be, __u64 now_ns)
+{
+	__builtin_memcpy(record->source_be, source_be, sizeof(record->source_be));
+	record->source_known = true;
+	record->source_ns = now_ns;
+}
+
+/* From where `who`, or anybody if 0, is connected to the destination from this port. */
+static __always_inline bool ask_source(struct call *call, unsigned port, __u64 who, struct look *look)
+{
+	call->question.who = who;
+	call->question.tell_source = true;
+	look_for(call, port, look);
+	call->question.tell_source = false;
+	call->question.who = 0;
+	return look->source_found;
+}
+
+/* Of the last connection. If that has ended, its end has told. */
+__noinline int confirm_source(struct call *call, struct record *record)
+{
+	struct look look;
+	__u64 last;
+
+	if (!call || !record || call->question.bound || record->last == 0 ||
+	    (__s64)(call->now_ns - record->source_ns) <= (__s64)CONFIRM_NS)
+		return 0;
+	last = record->last;
+	record->last = 0;
+	if (ask_source(call, record->last_port, last, &look))
+		learn_source(record, look.source_be, call->now_ns);
+	return 0;
+}
+
+/* Of somebody on this port, until it is known. */
+__noinline int guess_source(struct call *call, struct record *record, unsigned port)
+{
+	struct look look;
+
+	if (!call || !record || call->question.bound || record->source_ns != 0)
+		return 0;
+	/* What was found by the last guess, or without one, says nothing of this one. */
+	record->verdict_until_ns = 0;
+	if (!ask_source(call, port, 0, &look))
+		return 0;
+	__builtin_memcpy(record->source_be, look.source_be, sizeof(record->source_be));
+	record->source_known = true;
+	return 0;
+}
+
+/* Is this call to show which source the routes give now? Once in SOURCE_NS, and where there is but a guess at once. */
+__noinline int is_to_probe(const struct call *call, struct record *record)
+{
+	if (!call || !record || call->question.bound ||
+	    (__s64)(call->now_ns - record->source_ns) <= (__s64)SOURCE_NS ||
+	    (__s64)(call->now_ns - record->probed_ns) <= (__s64)SOURCE_NS)
+		return 0;
+	record->probed_ns = call->now_ns;
+	return 1;
+}
+
+static __always_inline void tell_source(struct call *call, struct record *record)
+{
+	confirm_source(call, record);
+	if (call->question.bound || !record->source_known)
+		return;
+	__builtin_memcpy(call->question.source_be, record->source_be, sizeof(record->source_be));
+	call->question.source_known = true;
+}
+
 /* NULL: there is none. Tells the call from where connections go to its destination, if that is known. */
 static __always_inline struct record *find_record(struct call *call, const struct port_namespace *namespace)
 {
@@ -75,10 +151,7 @@ static __always_inline struct record *find_record(struct call *call, const struc
 		return NULL;
 	if (record->shape != namespace->shape)
 		begin_record(record, namespace);
-	if (!call->question.bound && record->source_ns != 0) {
-		__builtin_memcpy(call->question.source_be, record->source_be, sizeof(record->source_be));
-		call->question.source_known = true;
-	}
+	tell_source(call, record);
 	return record;
 }
 
