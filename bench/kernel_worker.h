@@ -18,6 +18,7 @@
 
 #include "bench/bench.h"
 #include "daemon/hooks.h"
+#include "daemon/settings.h"
 #include "host/cgroup.h"
 
 #define PORTS	     28232u /* the default range, 32768 to 60999 */
@@ -273,6 +274,8 @@ static inline void time_with_hooks(const struct hooks *hooks, int cgroup_fd, dou
 	double us[2];
 
 	bpf_object__for_each_program(program, hooks_object(hooks)) {
+		if (!bpf_program__autoattach(program))
+			continue;
 		links[count] = hooks_attach_program(program, cgroup_fd);
 		if (!links[count++])
 			fail("attach");
@@ -299,7 +302,11 @@ static inline void measure_added_in(const struct cgroup *cgroup)
 	double with[TURNS], without[TURNS], ratios[TURNS];
 	struct trouble trouble = { "" };
 	struct hooks *hooks = hooks_open(&trouble);
+	struct config config;
 
+	config_set_defaults(&config);
+	if (hooks)
+		settings_choose(&config, hooks);
 	errno = -cgroup_enter(cgroup, getpid());
 	if (errno || !hooks || !hooks_load(hooks, &trouble))
 		fail(trouble.text);

@@ -110,12 +110,20 @@ static bool find_cgroup(struct daemon *daemon)
 	return true;
 }
 
+static bool open_hooks(struct daemon *daemon)
+{
+	daemon->hooks = hooks_open(&daemon->trouble);
+	if (!daemon->hooks)
+		return false;
+	settings_choose(&daemon->config, daemon->hooks);
+	return true;
+}
+
 static bool prepare(struct daemon *daemon)
 {
 	if (!read_settings(daemon) || !find_cgroup(daemon))
 		return false;
-	daemon->hooks = hooks_open(&daemon->trouble);
-	return daemon->hooks != NULL;
+	return open_hooks(daemon);
 }
 
 static void finish(struct daemon *daemon)
@@ -181,7 +189,8 @@ static void say_what_was_done(const struct daemon *daemon, enum install_verdict 
 	say("%s; steers %s, pinned in %s", done[verdict], daemon->cgroup, daemon->install.dir);
 }
 
-static bool install(struct daemon *daemon)
+/* What the settings in force need; the hooks are open. */
+static bool install(struct daemon *daemon, enum install_verdict *ret_verdict)
 {
 	int lock = pins_lock_change(daemon->install.dir);
 	enum install_verdict verdict;
@@ -195,12 +204,21 @@ static bool install(struct daemon *daemon)
 			? settings_write_pinned(&daemon->config, daemon->install.dir, &daemon->trouble)
 			: install_carry_out(&daemon->install, daemon->hooks, &daemon->trouble));
 	close(lock);
-	if (done)
-		say_what_was_done(daemon, verdict);
+	*ret_verdict = verdict;
 	/* The pins keep what is needed, and only they: or the hooks would outlive a detaching. */
 	hooks_close(daemon->hooks);
 	daemon->hooks = NULL;
 	return done;
+}
+
+static bool begin_to_steer(struct daemon *daemon)
+{
+	enum install_verdict verdict;
+
+	if (!install(daemon, &verdict))
+		return false;
+	say_what_was_done(daemon, verdict);
+	return true;
 }
 
 /* From now on a signal waits until what was begun is done. */
@@ -287,9 +305,10 @@ static void say_if_cgroup_stays(struct daemon *daemon)
 
 static void reload(struct daemon *daemon)
 {
+	enum install_verdict verdict;
+
 	service_tell("RELOADING=1");
-	if (read_settings(daemon) &&
-	    settings_write_pinned(&daemon->config, daemon->install.dir, &daemon->trouble)) {
+	if (read_settings(daemon) && open_hooks(daemon) && install(daemon, &verdict)) {
 		say("took the settings anew");
 		governor_apply(daemon->governor, &daemon->config);
 		web_stop(&daemon->web);
@@ -345,8 +364,8 @@ int daemon_run(const struct daemon_options *options)
 
 	begin(&daemon, options);
 	started = take_signals(&daemon) && prepare(&daemon) && mount_if_missing(&daemon) &&
-		  pins_make(daemon.install.dir, &daemon.trouble) && lock_life(&daemon) && install(&daemon) &&
-		  watch_pins(&daemon) && start_work(&daemon);
+		  pins_make(daemon.install.dir, &daemon.trouble) && lock_life(&daemon) &&
+		  begin_to_steer(&daemon) && watch_pins(&daemon) && start_work(&daemon);
 	if (started) {
 		governor_apply(daemon.governor, &daemon.config);
 		say_what_has_no_effect(&daemon);

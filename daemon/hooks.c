@@ -220,6 +220,8 @@ bool hooks_attach(struct hooks *hooks, int cgroup_fd, struct trouble *ret_troubl
 	unsigned count = 0;
 
 	bpf_object__for_each_program(program, hooks->berth->obj) {
+		if (!bpf_program__autoattach(program))
+			continue;
 		hooks->links[count] = hooks_attach_program(program, cgroup_fd);
 		if (!hooks->links[count]) {
 			hooks_attach_failure(program, errno, ret_trouble);

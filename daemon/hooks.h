@@ -36,7 +36,7 @@ const char *hooks_missing_capability(void);
  * traces to the whole machine. Returns the link, whose end ends the hook; or NULL and errno. */
 struct bpf_link *hooks_attach_program(struct bpf_program *program, int cgroup_fd);
 
-/* Attaches all of them until the hooks are closed, or their process ends in whatever way. */
+/* Attaches all that are to be (settings_choose()) until the hooks are closed, or their process ends in whatever way. */
 bool hooks_attach(struct hooks *hooks, int cgroup_fd, struct trouble *ret_trouble);
 
 /* Says in words why a program could not be attached. */

@@ -62,7 +62,7 @@ static void survey_hook(void *context, const char *name, const char *path)
 	survey->elsewhere += there == THERE_OTHER_CGROUP;
 }
 
-/* All hooks and maps of this object, and no others. */
+/* All hooks that are wanted and all maps of this object, and no others. */
 static bool is_complete(const struct install *install, const struct hooks *hooks, unsigned hooks_there)
 {
 	struct bpf_program *program;
@@ -71,6 +71,8 @@ static bool is_complete(const struct install *install, const struct hooks *hooks
 	unsigned wanted = 0;
 
 	bpf_object__for_each_program(program, hooks_object(hooks)) {
+		if (!bpf_program__autoattach(program))
+			continue;
 		pins_hook_path(install->dir, bpf_program__name(program), path);
 		if (look_at_hook(path, install->cgroup_id) != THERE)
 			return false;
@@ -202,13 +204,13 @@ static bool put_hooks(const struct install *install, const struct hooks *hooks, 
 	struct bpf_program *program;
 
 	bpf_object__for_each_program(program, hooks_object(hooks)) {
-		if (!put_hook(install, program, trouble))
+		if (bpf_program__autoattach(program) && !put_hook(install, program, trouble))
 			return false;
 	}
 	return true;
 }
 
-/* ---- what an earlier build had and this one has not ---- */
+/* ---- what was there and is not wanted any more ---- */
 
 struct sweep {
 	const struct install *install;
@@ -218,8 +220,9 @@ struct sweep {
 static void sweep_hook(void *context, const char *name, const char *path)
 {
 	const struct sweep *sweep = context;
+	const struct bpf_program *program = bpf_object__find_program_by_name(sweep->object, name);
 
-	if (!bpf_object__find_program_by_name(sweep->object, name))
+	if (!program || !bpf_program__autoattach(program))
 		pins_end_hook(path);
 }
 

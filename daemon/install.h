@@ -17,9 +17,9 @@
 #include "daemon/trouble.h"
 
 enum install_verdict {
-	INSTALL_NEW,	 /* nothing is there */
-	INSTALL_SAME,	 /* this very build is: nothing is to be done */
-	INSTALL_REPLACE, /* another build is, or one that was left half done, or has lost its cgroup */
+	INSTALL_NEW,  /* nothing is there */
+	INSTALL_SAME, /* this very build is, with all that the settings need: nothing is to be done */
+	INSTALL_REPLACE, /* another build is, or one that was left half done, or has lost its cgroup, or had other settings */
 	INSTALL_REFUSED, /* what is there is not to be replaced */
 };
 

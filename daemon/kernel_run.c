@@ -54,6 +54,7 @@ static bool enter(struct keeper *keeper, pid_t program)
 
 static bool attach(struct keeper *keeper)
 {
+	settings_choose(keeper->config, keeper->hooks);
 	if (!hooks_load(keeper->hooks, &keeper->failure))
 		return false;
 	settings_write(keeper->config, hooks_own_settings(keeper->hooks));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/settings.h"
 
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,6 +30,13 @@ void settings_write(const struct config *config, struct wire_settings *in_force)
 	in_force->exhausted = exhausted[config->exhausted];
 	memcpy(in_force->withheld, withheld, sizeof(withheld));
 	__atomic_add_fetch(&in_force->change, 1, __ATOMIC_RELEASE);
+}
+
+void settings_choose(const struct config *config, struct hooks *hooks)
+{
+	struct bpf_program *closing = bpf_object__find_program_by_name(hooks_object(hooks), "closing");
+
+	bpf_program__set_autoattach(closing, config->timed_wait_delay != 0 || config->max_free_tw_tcbs != 0);
 }
 
 bool settings_write_pinned(const struct config *config, const char *dir, struct trouble *ret_trouble)

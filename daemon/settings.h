@@ -15,7 +15,13 @@
 /* Writes exhausted, MaxUserPort and ReservedPorts. in_force may be in use. */
 void settings_write(const struct config *config, struct wire_settings *in_force);
 
-/* The same for hooks of this build that are pinned in dir. */
+struct hooks;
+
+/* Which programs are to be attached: one that costs all sockets something is not, where no setting needs it. For hooks
+ * that were opened. */
+void settings_choose(const struct config *config, struct hooks *hooks);
+
+/* settings_write() for hooks of this build that are pinned in dir. */
 bool settings_write_pinned(const struct config *config, const char *dir, struct trouble *ret_trouble);
 
 /* exhausted, by its name in berth.conf(5), and how many ports are withheld. */
