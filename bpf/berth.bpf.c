@@ -434,6 +434,23 @@ int BPF_PROG(ended, const struct sock *sk)
 	return 0;
 }
 
+/* A socket that is closed with a reset forgets its destination before its end is told (tcp_disconnect). It will be off the
+ * port at once; until then it is idle there. */
+SEC("tp_btf/tcp_send_reset")
+int BPF_PROG(reset, const struct sock *sk)
+{
+	struct wire_destination to = { 0 };
+	struct look look = { 0 };
+
+	if (!sk || records_made == 0 || sk->__sk_common.skc_state != BPF_TCP_CLOSE ||
+	    sk->__sk_common.skc_dport == 0)
+		return 0;
+	name_destination(&sk->__sk_common, sk->__sk_common.skc_net.net->net_cookie, &to);
+	look_beside(sk, &to, sk->__sk_common.skc_num, &look);
+	tell_records(sk, &to, sk->__sk_common.skc_num, &look);
+	return 0;
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(closing, const struct sock *sk, int before, int now)
 {

@@ -50,7 +50,8 @@ struct question {
 #define TO_IT		0x10u /* some owner is connected to the destination */
 #define TO_IT_WAITING	0x20u /* the same in TIME_WAIT, and may be taken over */
 #define TO_IT_ELSEWHERE 0x40u /* connected to the destination, perhaps from another address */
-#define BEGINS		0x80u /* some owner is bound and has not been connected yet: perhaps it is about to */
+#define BEGINS \
+	0x80u /* some owner is bound, and no connect() of its has come to an end: perhaps one is about to */
 
 struct look {
 	/* When the first and the last of those in TIME_WAIT leaves it, in jiffies; 0: none is. If a destination is asked for,
@@ -191,6 +192,13 @@ static __always_inline bool is_asked(const struct question *question, const stru
 	return question->tell_source && (question->who == 0 || question->who == (__u64)owner);
 }
 
+/* Of a socket in CLOSE. One that was connected has a write_seq; a connect() that has failed leaves the IPv4 destination behind,
+ * without its port (tcp_v4_connect()). Those of IPv6 cannot be told from those that begin. */
+static __always_inline bool may_begin(const struct sock_common *owner)
+{
+	return (owner->skc_daddr == 0 || owner->skc_dport != 0) && read_as(tcp_sock, owner)->write_seq == 0;
+}
+
 static __always_inline unsigned judge(const struct walk *walk, struct sock_common *owner)
 {
 	unsigned char state = owner->skc_state;
@@ -199,7 +207,7 @@ static __always_inline unsigned judge(const struct walk *walk, struct sock_commo
 	if (state == STATE_LISTEN || BPF_CORE_READ_BITFIELD(owner, skc_reuse) == 0)
 		found |= KEPT;
 	if (state == STATE_CLOSE)
-		return found | NOT_WAITING | IDLE | (read_as(tcp_sock, owner)->write_seq == 0 ? BEGINS : 0);
+		return found | NOT_WAITING | IDLE | (may_begin(owner) ? BEGINS : 0);
 	if (state == STATE_TIME_WAIT)
 		to_it = judge_waiting(walk, owner);
 	else

@@ -4,7 +4,8 @@
  *
  * A claim is one call's alone to look at a port and to give it. It begins before the look and ends when the socket is bound,
  * which the kernel's table shows to all who look from then on, or was not given the port; or after CLAIM_NS, if the kernel did
- * not bind what bind() was told to, or the call was kept from the processor.
+ * not bind what bind() was told to, or the call was kept from the processor. For CLAIM_NS after a connect() was given the
+ * port, who is on it and was never connected is taken for that one, about to connect.
  */
 #ifndef BERTH_BPF_CALL_H
 #define BERTH_BPF_CALL_H
@@ -18,17 +19,22 @@
 /* Without pointers into maps, so that functions which the verifier looks at once can have it. */
 struct call {
 	struct question question;
-	__u64 self;   /* struct sock *, to be known by */
+	__u64 claim_before; /* as it was before this call claimed the port that it tries */
+	__u64 self;	    /* struct sock *, to be known by */
 	__u64 now_ns; /* the coarse clock, which may be some milliseconds late and costs next to nothing */
 	bool ipv6_socket; /* which may connect to a mapped address */
 	bool was_given;	  /* the port that is tried: once before, to a connect() */
+	bool just_given;  /* and that not CLAIM_NS ago */
 	__u8 done;	  /* a port was given */
 	__u8 refused;	  /* some bind was */
 	__u32 way;	  /* enum wire_way */
 };
 
 __u64 ways[WIRE_WAYS];
-static __u64 claimed_until_ns[CLAIMS]; /* found by a hash: to share one only means to try another port */
+/* Found by a hash: to share one only means to try another port. */
+static __u64
+	claimed_until_ns[CLAIMS]; /* with GIVEN: the claim has ended by a connect()'s being given the port */
+#define GIVEN 1ull
 
 static __always_inline void count(unsigned way)
 {
@@ -42,18 +48,31 @@ static __always_inline __u64 *claim_of(__u64 netns, unsigned port)
 	return &claimed_until_ns[(port + (__u32)netns * 40503u) % CLAIMS];
 }
 
+static __always_inline bool is_just_given(const struct call *call, unsigned port)
+{
+	return (__s64)(*claim_of(call->question.to.netns, port) - call->now_ns) > 0;
+}
+
 /* True for one of several calls that claim a port at once. */
-static __always_inline bool claim(const struct call *call, unsigned port)
+static __always_inline bool claim(struct call *call, unsigned port)
 {
 	__u64 *until = claim_of(call->question.to.netns, port), before = *until;
 
-	return (__s64)(before - call->now_ns) <= 0 &&
-	       __sync_val_compare_and_swap(until, before, call->now_ns + CLAIM_NS) == before;
+	call->just_given = (__s64)(before - call->now_ns) > 0;
+	call->claim_before = before;
+	return (!call->just_given || (before & GIVEN) != 0) &&
+	       __sync_val_compare_and_swap(until, before, (call->now_ns + CLAIM_NS) & ~GIVEN) == before;
 }
 
 static __always_inline void unclaim(__u64 netns, unsigned port)
 {
 	*claim_of(netns, port) = 0;
+}
+
+static __always_inline void settle_claim(const struct call *call, unsigned port)
+{
+	*claim_of(call->question.to.netns, port) =
+		call->done ? (call->now_ns + CLAIM_NS) | GIVEN : call->claim_before;
 }
 
 static __always_inline void share(struct bpf_sock_addr *ctx)

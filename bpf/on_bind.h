@@ -50,7 +50,7 @@ __noinline int try_to_name(struct bpf_sock_addr *ctx, struct call *call, unsigne
 		return NOT_NAMED;
 	look_for(call, port, &look);
 	if (!nobody_is_on(&look) && !(shared && can_bind(&look))) {
-		unclaim(call->question.to.netns, port);
+		settle_claim(call, port);
 		count(WIRE_MISS);
 		return has(&look, IDLE) ? NAME_LATER : NOT_NAMED;
 	}

@@ -40,8 +40,8 @@ struct {
 
 /* What a survey has met. */
 struct found {
-	__u64 looked, free;
-	__u64 ended, waiting, elsewhere, unsure, kernel_may, taken; /* a port of that kind; 0: none */
+	__u32 looked, free;
+	__u32 ended, waiting, elsewhere, unsure, kernel_may, taken; /* a port of that kind; 0: none */
 	__u64 waiting_leaves;					    /* TIME_WAIT, in jiffies */
 	__u64 leaves; /* likewise, the first of those that may set a port free */
 };
@@ -57,11 +57,11 @@ struct connecting {
 
 /* ---- one port ---- */
 
-static __always_inline enum verdict verdict_of(const struct look *look, bool was_given)
+static __always_inline enum verdict verdict_of(const struct look *look, bool was_given, bool just_given)
 {
 	if (has(look, TO_IT))
 		return TAKEN;
-	if (has(look, DOUBTFUL | BEGINS) || (has(look, IDLE) && !was_given))
+	if (has(look, DOUBTFUL) || (has(look, IDLE) && !was_given) || (has(look, BEGINS) && just_given))
 		return UNSURE;
 	if (look->owners == 0)
 		return FRESH;
@@ -109,7 +109,7 @@ __noinline int try_port(struct bpf_sock_addr *ctx, struct call *call, unsigned p
 	if (!call || port == 0 || port > 65535 || !claim(call, port))
 		return UNSURE;
 	look_for(call, port, &look);
-	verdict = verdict_of(&look, call->was_given);
+	verdict = verdict_of(&look, call->was_given, call->just_given);
 	if (verdict <= worst)
 		give(ctx, call, port,
 		     verdict == FRESH	  ? WIRE_FRESH
@@ -117,7 +117,7 @@ __noinline int try_port(struct bpf_sock_addr *ctx, struct call *call, unsigned p
 					  : WIRE_SHARED);
 	else
 		count(WIRE_MISS);
-	unclaim(call->question.to.netns, port);
+	settle_claim(call, port);
 	return verdict;
 }
 
@@ -250,14 +250,15 @@ static __always_inline void note_kind(struct found *found, const struct look *lo
 }
 
 /* Sets the port's mark right. */
-__noinline int note(struct found *found, struct record *record, const struct look *look, bool was_given)
+__noinline int note(struct found *found, struct record *record, const struct look *look, bool was_given,
+		    bool just_given)
 {
 	enum verdict verdict;
 
 	if (!found || !record || !look)
 		return 0;
 	found->looked++;
-	verdict = verdict_of(look, was_given);
+	verdict = verdict_of(look, was_given, just_given);
 	if (verdict <= FREE) {
 		unmark(&record->taken, look->port);
 		found->free++;
@@ -273,7 +274,8 @@ static __always_inline void look_and_note(struct connecting *connecting, struct 
 	struct look look;
 
 	look_for(&connecting->call, port, &look);
-	note(&connecting->found, record, &look, (connecting->namespace->given[WORD(port)] & BIT(port)) != 0);
+	note(&connecting->found, record, &look, (connecting->namespace->given[WORD(port)] & BIT(port)) != 0,
+	     is_just_given(&connecting->call, port));
 }
 
 static long survey_port(unsigned index, struct connecting *connecting)

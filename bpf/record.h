@@ -110,8 +110,9 @@ __noinline int guess_source(struct call *call, struct record *record, unsigned p
 
 	if (!call || !record || call->question.bound || record->source_ns != 0)
 		return 0;
-	/* What was found by the last guess, or without one, says nothing of this one. */
+	/* What was found by the last guess, or without one, says nothing of this one, which this call puts to the test. */
 	record->verdict_until_ns = 0;
+	record->probed_ns = call->now_ns;
 	if (!ask_source(call, port, 0, &look))
 		return 0;
 	__builtin_memcpy(record->source_be, look.source_be, sizeof(record->source_be));
@@ -119,7 +120,7 @@ __noinline int guess_source(struct call *call, struct record *record, unsigned p
 	return 0;
 }
 
-/* Is this call to show which source the routes give now? Once in SOURCE_NS, and where there is but a guess at once. */
+/* Is this call to show which source the routes give now? Once in SOURCE_NS. */
 __noinline int is_to_probe(const struct call *call, struct record *record)
 {
 	if (!call || !record || call->question.bound ||

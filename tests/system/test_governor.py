@@ -28,7 +28,7 @@ class Governed:
         self.path.write_text(text)
         command = [*self.hooks.enter, *around, BERTH, "daemon", f"--config={self.path}", *self.hooks.options]
         self.daemon = self.net.popen(command, stderr=subprocess.PIPE)
-        assert "left as it is" in self.said()
+        assert "pinned in" in self.said()
         return self.said() if text else None
 
     def said(self):
