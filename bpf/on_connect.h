@@ -336,7 +336,8 @@ static __always_inline enum verdict survey(struct connecting *connecting)
 	record->verdict_until_jiffies = connecting->found.leaves;
 	record->verdict_until_ns = verdict_end(connecting->call.now_ns);
 	record->released = released;
-	guess_source(&connecting->call, record, connecting->found.elsewhere);
+	if (record->verdict == ELSEWHERE)
+		guess_source(&connecting->call, record, connecting->found.elsewhere);
 	return record->verdict;
 }
 
