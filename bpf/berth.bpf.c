@@ -5,7 +5,7 @@
  *	connect4, connect6	on_connect.h
  *	bind4, bind6		on_bind.h
  *	bound4, bound6		a bind has been made: its claim ends
- *	ended			every TCP socket of the machine whose end has come: marks go, records learn
+ *	ended, reset		every TCP socket of the machine whose end has come: marks go, records learn
  *	closing			those that closed first are reported; attached where that is asked for only (closed.h)
  *
  * Nothing that is remembered decides: it only says where to look. Before a port is given, the kernel's own bind table says
@@ -349,16 +349,11 @@ static __always_inline void name_source(const struct sock_common *common, __u32 
 }
 
 /* Who ends is on the port for an instant yet. */
-static __always_inline void look_beside(const struct sock *sk, const struct wire_destination *to,
-					unsigned port, struct look *ret_look)
+static __always_inline void ask_beside(const struct sock *sk, const struct wire_destination *to,
+				       struct question *ret_question)
 {
-	struct question question = { .who = (__u64)sk };
-
-	ask_in(&question, sk->__sk_common.skc_net.net);
-	question.to = *to;
-	question.ipv4 = is_mapped(to->address_be);
-	ret_look->port = port;
-	look_at(&question, ret_look);
+	*ret_question = (struct question){ .who = (__u64)sk, .to = *to, .ipv4 = is_mapped(to->address_be) };
+	ask_in(ret_question, sk->__sk_common.skc_net.net);
 }
 
 static __always_inline void release_port(struct port_namespace *namespace, unsigned port)
@@ -377,38 +372,54 @@ static __always_inline bool was_in_the_way(const struct sock *sk)
 	return BPF_CORE_READ_BITFIELD(common, skc_reuse) == 0;
 }
 
-/* Nobody is connected to the destination from the port any more. */
-static __always_inline void free_port(const struct wire_destination *to, unsigned port)
-{
-	struct record *record = bpf_map_lookup_elem(&records, to);
+/* The records that a connection's end is news to. */
+struct concerned {
+	struct record *unbound, *bound; /* to no address; to the connection's; NULL: there is none */
+};
 
+static __always_inline void find_concerned(const struct sock *sk, struct wire_destination *to,
+					   struct concerned *ret_concerned)
+{
+	ret_concerned->unbound = bpf_map_lookup_elem(&records, to);
+	name_source(&sk->__sk_common, to->source_be);
+	ret_concerned->bound = bpf_map_lookup_elem(&records, to);
+}
+
+static __always_inline void tell_source_of(const struct sock *sk, const struct wire_destination *to,
+					   struct record *record)
+{
+	if (!record || record->last != (__u64)sk)
+		return;
+	record->last = 0;
+	learn_source(record, to->source_be, bpf_ktime_get_ns());
+}
+
+/* Nobody is connected to the destination from the port any more. */
+static __always_inline void free_port(struct record *record, unsigned port)
+{
 	if (!record)
 		return;
 	unmark(&record->taken, port);
 	record->verdict_until_ns = 0;
 }
 
-static __always_inline void tell_of_source(const struct sock *sk, const struct wire_destination *to)
+/* A TIME_WAIT that it leaves behind keeps the port from the destination. */
+static __always_inline void tell_records(const struct sock *sk, const struct question *question,
+					 unsigned port)
 {
-	struct record *record = bpf_map_lookup_elem(&records, to);
-	__u32 source_be[4] = { 0 };
+	struct wire_destination to = question->to;
+	struct look look = { .port = port };
+	struct concerned concerned;
 
-	if (!record || record->last != (__u64)sk)
+	find_concerned(sk, &to, &concerned);
+	tell_source_of(sk, &to, concerned.unbound);
+	if (!concerned.unbound && !concerned.bound)
 		return;
-	record->last = 0;
-	name_source(&sk->__sk_common, source_be);
-	learn_source(record, source_be, bpf_ktime_get_ns());
-}
-
-static __always_inline void tell_records(const struct sock *sk, struct wire_destination *to, unsigned port,
-					 const struct look *look)
-{
-	tell_of_source(sk, to);
-	if (has(look, TO_IT | TO_IT_WAITING | TO_IT_ELSEWHERE))
+	look_at(question, &look);
+	if (has(&look, TO_IT | TO_IT_WAITING | TO_IT_ELSEWHERE))
 		return;
-	free_port(to, port);
-	name_source(&sk->__sk_common, to->source_be);
-	free_port(to, port);
+	free_port(concerned.unbound, port);
+	free_port(concerned.bound, port);
 }
 
 SEC("tp_btf/tcp_destroy_sock")
@@ -418,36 +429,38 @@ int BPF_PROG(ended, const struct sock *sk)
 	__u64 netns = sk->__sk_common.skc_net.net->net_cookie;
 	struct port_namespace *namespace = port != 0 ? bpf_map_lookup_elem(&namespaces, &netns) : NULL;
 	struct wire_destination to = { 0 };
-	struct look look;
+	struct question question;
 
 	/* What is not to be given keeps its marks, whoever was on it. */
 	if (!namespace || is_marked(&namespace->allowed, port))
 		return 0;
 	name_destination(&sk->__sk_common, netns, &to);
-	look_beside(sk, &to, port, &look);
-	if (look.owners == 0 && !has(&look, DOUBTFUL))
+	ask_beside(sk, &to, &question);
+	if (is_alone(&question, port))
 		release_port(namespace, port);
 	if (was_in_the_way(sk))
 		__sync_fetch_and_add(&namespace->released, 1);
 	if (records_made != 0 && to.port_be != 0)
-		tell_records(sk, &to, port, &look);
+		tell_records(sk, &question, port);
 	return 0;
 }
 
-/* A socket that is closed with a reset forgets its destination before its end is told (tcp_disconnect). It will be off the
- * port at once; until then it is idle there. */
+/* A socket that is closed with a reset forgets its destination before its end is told (tcp_disconnect()). No TIME_WAIT comes
+ * of it, and it will be off the port at once. */
 SEC("tp_btf/tcp_send_reset")
 int BPF_PROG(reset, const struct sock *sk)
 {
 	struct wire_destination to = { 0 };
-	struct look look = { 0 };
+	struct concerned concerned;
 
 	if (!sk || records_made == 0 || sk->__sk_common.skc_state != BPF_TCP_CLOSE ||
 	    sk->__sk_common.skc_dport == 0)
 		return 0;
 	name_destination(&sk->__sk_common, sk->__sk_common.skc_net.net->net_cookie, &to);
-	look_beside(sk, &to, sk->__sk_common.skc_num, &look);
-	tell_records(sk, &to, sk->__sk_common.skc_num, &look);
+	find_concerned(sk, &to, &concerned);
+	tell_source_of(sk, &to, concerned.unbound);
+	free_port(concerned.unbound, sk->__sk_common.skc_num);
+	free_port(concerned.bound, sk->__sk_common.skc_num);
 	return 0;
 }
 

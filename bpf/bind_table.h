@@ -285,6 +285,44 @@ __noinline int look_at(const struct question *question, struct look *look)
 	return 0;
 }
 
+static long visit_other(unsigned index, struct walk *walk)
+{
+	struct inet_bind2_bucket *list;
+	struct sock_common *owner;
+
+	if (walk->node) {
+		owner = read_around(sock_common, skc_bind_node, walk->node);
+		walk->node = owner->skc_bind_node.next;
+		if ((__u64)owner == walk->question->who)
+			return 0;
+		walk->look->owners++;
+		return 1;
+	}
+	if (!walk->list)
+		return 1;
+	list = read_around(inet_bind2_bucket, bhash_node, walk->list);
+	walk->node = list->owners.first;
+	walk->list = list->bhash_node.next;
+	return 0;
+}
+
+/* Is nobody on the port but question.who? Costs less than a look. */
+__noinline int is_alone(const struct question *question, unsigned port)
+{
+	struct look look = { .port = port };
+	struct walk walk = { .question = question, .look = &look };
+
+	if (!question)
+		return 0;
+	find_bucket(&walk);
+	if (!walk.bucket)
+		return !has(&look, DOUBTFUL);
+	walk.node = NULL;
+	walk.list = walk.bucket->bhash2.first;
+	bpf_loop(OWNERS_MAX, visit_other, &walk, 0);
+	return look.owners == 0;
+}
+
 /* Is there no bucket for the port? Costs less than a look. */
 __noinline int is_unused(const struct question *question, unsigned port)
 {
