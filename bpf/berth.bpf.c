@@ -161,7 +161,7 @@ static __always_inline void leave_bound(struct bpf_sock_addr *ctx)
 /* What the kernel is told: 1 is to go on. */
 static __always_inline int answer(const struct call *call)
 {
-	count(call->way);
+	count(call, call->way);
 	if (call->way != WIRE_EXHAUSTED || settings.exhausted == WIRE_TO_KERNEL)
 		return 1;
 	bpf_set_retval(-EADDRNOTAVAIL);
@@ -183,14 +183,14 @@ static __always_inline struct tcp_sock *take_up(struct bpf_sock_addr *ctx, __u32
 	}
 	if (way == WIRE_FRESH)
 		return tcp;
-	count(way);
+	count(call, way);
 	return NULL;
 }
 
 SEC("cgroup/connect4")
 int connect4(struct bpf_sock_addr *ctx)
 {
-	struct connecting connecting = { .ctx = ctx };
+	struct connecting connecting = { .ctx = ctx, .call.hook = WIRE_CONNECT4 };
 	struct call *call = &connecting.call;
 	struct wire_destination *to = &call->question.to;
 	struct tcp_sock *tcp = take_up(ctx, AF_INET, call, &connecting.namespace);
@@ -210,7 +210,7 @@ int connect4(struct bpf_sock_addr *ctx)
 SEC("cgroup/connect6")
 int connect6(struct bpf_sock_addr *ctx)
 {
-	struct connecting connecting = { .ctx = ctx, .call.ipv6_socket = true };
+	struct connecting connecting = { .ctx = ctx, .call = { .ipv6_socket = true, .hook = WIRE_CONNECT6 } };
 	struct call *call = &connecting.call;
 	struct wire_destination *to = &call->question.to;
 	struct tcp_sock *tcp = take_up(ctx, AF_INET6, call, &connecting.namespace);
@@ -229,14 +229,14 @@ int connect6(struct bpf_sock_addr *ctx)
 	to->address_be[3] = ctx->user_ip6[3];
 	to->port_be = ctx->user_port;
 	if (is_link_local(to->address_be) || is_link_local(to->source_be)) {
-		count(WIRE_LINK_LOCAL);
+		count(call, WIRE_LINK_LOCAL);
 		return 1;
 	}
 	replace_any(to);
 	call->question.ipv4 = is_mapped(to->address_be);
 	if (call->question.ipv4 &&
 	    BPF_CORE_READ_BITFIELD(&((struct sock *)tcp)->__sk_common, skc_ipv6only) != 0) {
-		count(WIRE_NOT_TCP); /* fails before a port is chosen */
+		count(call, WIRE_NOT_TCP); /* fails before a port is chosen */
 		return 1;
 	}
 	give_port(&connecting);
@@ -251,7 +251,7 @@ int connect6(struct bpf_sock_addr *ctx)
 
 static __always_inline int any_port(struct bpf_sock_addr *ctx, __u32 family)
 {
-	struct binding binding = { .ctx = ctx };
+	struct binding binding = { .ctx = ctx, .call.hook = family == AF_INET ? WIRE_BIND4 : WIRE_BIND6 };
 	enum wire_way way;
 	struct tcp_sock *tcp = tcp_socket(ctx, family, &way);
 	__u32 address_be[4];
@@ -263,7 +263,7 @@ static __always_inline int any_port(struct bpf_sock_addr *ctx, __u32 family)
 	else if (tcp)
 		way = examine(ctx, tcp, &binding.call, &binding.namespace);
 	if (way != WIRE_FRESH) {
-		count(way);
+		count(&binding.call, way);
 		return GO_ON;
 	}
 	bpf_sk_storage_get(&bound_to_any, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
@@ -279,7 +279,7 @@ static __always_inline int any_port(struct bpf_sock_addr *ctx, __u32 family)
 		bind_source6(&binding.call, address_be);
 	}
 	name_port(&binding);
-	count(binding.call.way);
+	count(&binding.call, binding.call.way);
 	return binding.call.done ? GO_ON_NO_CAP : GO_ON;
 }
 

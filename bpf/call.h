@@ -24,16 +24,20 @@ struct call {
 	__u8 done;	  /* a port was given */
 	__u8 refused;	  /* some bind was */
 	__u32 way;	  /* enum wire_way */
+	__u32 hook;	  /* enum wire_hook */
 };
 
-__u64 ways[WIRE_WAYS];
+__u64 ways[WIRE_HOOKS][WIRE_WAYS];
 static __u64 claimed_until_ns[CLAIMS]; /* found by a hash: to share one only means to try another port */
 
-static __always_inline void count(unsigned way)
+static __always_inline void count(const struct call *call, unsigned way)
 {
+	unsigned hook = call->hook;
+
+	FORGET(hook);
 	FORGET(way);
-	if (way < WIRE_WAYS)
-		__sync_fetch_and_add(&ways[way], 1);
+	if (hook < WIRE_HOOKS && way < WIRE_WAYS)
+		__sync_fetch_and_add(&ways[hook][way], 1);
 }
 
 static __always_inline __u64 *claim_of(__u64 netns, unsigned port)
@@ -72,7 +76,7 @@ static __always_inline void look_for(const struct call *call, unsigned port, str
 {
 	look->port = port;
 	look_at(&call->question, look);
-	count(WIRE_LOOK);
+	count(call, WIRE_LOOK);
 }
 
 #endif

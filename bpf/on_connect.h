@@ -91,7 +91,7 @@ static __always_inline void give(struct bpf_sock_addr *ctx, struct call *call, u
 		call->way = way;
 		return;
 	}
-	count(WIRE_BIND_REFUSED);
+	count(call, WIRE_BIND_REFUSED);
 	call->refused = true;
 	unclaim(call->question.to.netns, port);
 }
@@ -113,7 +113,7 @@ __noinline int try_port(struct bpf_sock_addr *ctx, struct call *call, unsigned p
 					  : WIRE_SHARED);
 	} else {
 		unclaim(call->question.to.netns, port);
-		count(WIRE_MISS);
+		count(call, WIRE_MISS);
 	}
 	return verdict;
 }
@@ -289,7 +289,7 @@ static __always_inline enum verdict survey(struct connecting *connecting)
 	struct record *record = connecting->record;
 	__u32 released = connecting->namespace->released;
 
-	count(WIRE_SURVEY);
+	count(&connecting->call, WIRE_SURVEY);
 	connecting->start = first + draw(span);
 	bpf_loop(span, survey_port, connecting, 0);
 	if (!record)

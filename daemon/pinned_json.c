@@ -12,9 +12,14 @@ json_t *ways_json(const struct pinned *pinned)
 {
 	json_t *ways = json_object();
 
-	for (int way = 0; way < WIRE_WAYS; way++)
-		json_object_set_new(ways, wire_way_name((enum wire_way)way),
-				    json_integer((json_int_t)pinned->ways[way]));
+	for (int hook = 0; hook < WIRE_HOOKS; hook++) {
+		json_t *of_hook = json_object();
+
+		for (int way = 0; way < WIRE_WAYS; way++)
+			json_object_set_new(of_hook, wire_way_name((enum wire_way)way),
+					    json_integer((json_int_t)pinned->ways[hook][way]));
+		json_object_set_new(ways, wire_hook_name((enum wire_hook)hook), of_hook);
+	}
 	return ways;
 }
 

@@ -29,8 +29,17 @@ struct wire_settings {
 };
 _Static_assert(sizeof(struct wire_settings) == 8208, "no hidden padding");
 
-/* Every bind() to port 0 and every connect() that the program sees ends in one way; what comes after WIRE_WAYS_OUT is
- * counted besides. */
+/* The programs that answer calls; the others take note only. */
+enum wire_hook {
+	WIRE_CONNECT4,
+	WIRE_CONNECT6,
+	WIRE_BIND4,
+	WIRE_BIND6,
+	WIRE_HOOKS,
+};
+
+/* Every bind() to port 0 and every connect() that the program sees ends in one way, which is counted for each
+ * program; what comes after WIRE_WAYS_OUT is counted besides. */
 enum wire_way {
 	WIRE_FRESH, /* given: nobody was on the port, nor any TIME_WAIT */
 	WIRE_SHARED, /* given: in use or in TIME_WAIT, but not with this destination, and all that are on it share */

@@ -138,6 +138,31 @@ def test_exhausted(steered):
     assert {*ports} >= {*range(40005, 40010)}
 
 
+OF_EACH = """
+import socket
+ends = [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+def made(i): return socket.socket(ends[i][0])
+kept = []
+for i, count in (0, 3), (1, 4):
+    for _ in range(count):
+        one = made(i); kept.append(one); one.connect((ends[i][1], 7001))
+for i, count in (0, 5), (1, 6):
+    for _ in range(count):
+        one = made(i); kept.append(one); one.bind((ends[i][1], 0))
+one.connect(("::1", 7001)); socket.socket().bind(("127.0.0.1", 12345))
+"""
+
+
+def test_counters_of_each_program(steered):
+    """Each program counts its own ways out, and what it looked at on the way; people read the sum."""
+    steered.start("")
+    steered.machine.run([*steered.machine.steered, "/usr/bin/python3", "-c", OF_EACH])
+    ways = steered.machine.json([BERTH, "status", "--json"])["kernel_mode"]["ways"]
+    given = {program: (of["fresh"], of["bound"], of["looks"] - of["misses"]) for program, of in ways.items()}
+    assert given == {"connect4": (3, 0, 3), "connect6": (4, 1, 4), "bind4": (5, 1, 5), "bind6": (6, 0, 6)}
+    assert " answered: fresh 18 bound 2 " in steered.machine.run([BERTH, "status"]).stdout
+
+
 ONE_PORT = """
 import socket
 made = 0
