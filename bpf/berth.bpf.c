@@ -76,7 +76,9 @@ static __always_inline enum wire_way examine(struct bpf_sock_addr *ctx, struct t
 	call->question.table = (__u64)net->ipv4.tcp_death_row.hashinfo->bhash;
 	call->question.table_size = net->ipv4.tcp_death_row.hashinfo->bhash_size;
 	*ret_namespace = namespace_of(net, call->question.to.netns, call->now_ns);
-	return *ret_namespace ? WIRE_FRESH : WIRE_NO_STATE;
+	if (!*ret_namespace)
+		return WIRE_NO_ROOM;
+	return (*ret_namespace)->shape != 0 ? WIRE_FRESH : WIRE_NO_STATE;
 }
 
 /* NULL and *ret_way if it is none. */

@@ -51,7 +51,8 @@ enum wire_way {
 			   * IP_BIND_ADDRESS_NO_PORT */
 	WIRE_NOT_TCP,	 /* left alone: UDP and other protocols, MPTCP, a wrong address family */
 	WIRE_LINK_LOCAL, /* left alone: the same address may be there on another link */
-	WIRE_NO_STATE,	 /* left to the kernel: nothing could be remembered of the network namespace */
+	WIRE_NO_STATE,	 /* left to the kernel: another call is just making the network namespace's state */
+	WIRE_NO_ROOM,	 /* left to the kernel: there are too many network namespaces to remember this one */
 	WIRE_WAYS_OUT,
 
 	WIRE_LOOK = WIRE_WAYS_OUT, /* ports looked at in the kernel's bind table */
