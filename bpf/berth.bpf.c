@@ -3,7 +3,7 @@
  * Kernel mode: gives a port to each connect() of a TCP socket that has none, and to each bind() to port 0.
  *
  *	connect4, connect6	on_connect.h
- *	bind4, bind6		on_bind.h
+ *	bind4, bind6		on_bind.h; for both, what is left alone: here and in excluded.h
  *	bound4, bound6		a bind has been made: its claim ends
  *	state			every TCP socket of the machine that begins or ends to connect: claims end, records learn;
  *				those that closed first are reported, if that is asked for (closed.h)
@@ -22,6 +22,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "bpf/closed.h"
+#include "bpf/excluded.h"
 #include "bpf/kernel_types.h"
 #include "bpf/on_bind.h"
 #include "bpf/on_connect.h"
@@ -81,16 +82,18 @@ static __always_inline enum wire_way examine(struct bpf_sock_addr *ctx, struct t
 	return (*ret_namespace)->shape != 0 ? WIRE_FRESH : WIRE_NO_STATE;
 }
 
-/* NULL and *ret_way if it is none. */
+/* NULL if it is none, which is counted. */
 static __always_inline struct tcp_sock *tcp_socket(struct bpf_sock_addr *ctx, __u32 family,
-						   enum wire_way *ret_way)
+						   const struct call *call)
 {
 	struct bpf_sock *sk = ctx->sk;
+	struct tcp_sock *tcp = NULL;
 
-	*ret_way = WIRE_NOT_TCP;
-	if (!sk || sk->protocol != IPPROTO_TCP || ctx->user_family != family)
-		return NULL;
-	return bpf_skc_to_tcp_sock(sk);
+	if (sk && sk->protocol == IPPROTO_TCP && ctx->user_family == family)
+		tcp = bpf_skc_to_tcp_sock(sk);
+	if (!tcp)
+		count(call, WIRE_NOT_TCP);
+	return tcp;
 }
 
 /* ---- addresses ---- */
@@ -170,23 +173,23 @@ static __always_inline int answer(const struct call *call)
 	return 0;
 }
 
-/* The socket, if it is one to give a port to. NULL: its way out is counted, and the kernel goes on. */
-static __always_inline struct tcp_sock *take_up(struct bpf_sock_addr *ctx, __u32 family, struct call *call,
-						struct port_namespace **ret_namespace)
+/* Whether it is a call to give a port to. False: its way out is counted, and the kernel goes on. */
+static __always_inline bool take_up(struct bpf_sock_addr *ctx, struct tcp_sock *tcp, struct call *call,
+				    struct port_namespace **ret_namespace)
 {
 	enum wire_way way;
-	struct tcp_sock *tcp = tcp_socket(ctx, family, &way);
 
-	if (tcp && ctx->sk->src_port != 0) {
+	if (is_connect_excluded(&call->question.to)) {
+		way = WIRE_EXCLUDED;
+	} else if (ctx->sk->src_port != 0) {
 		leave_bound(ctx);
 		way = WIRE_BOUND;
-	} else if (tcp) {
+	} else {
 		way = examine(ctx, tcp, call, ret_namespace);
 	}
-	if (way == WIRE_FRESH)
-		return tcp;
-	count(call, way);
-	return NULL;
+	if (way != WIRE_FRESH)
+		count(call, way);
+	return way == WIRE_FRESH;
 }
 
 SEC("cgroup/connect4")
@@ -195,7 +198,7 @@ int connect4(struct bpf_sock_addr *ctx)
 	struct connecting connecting = { .ctx = ctx, .call.hook = WIRE_CONNECT4 };
 	struct call *call = &connecting.call;
 	struct wire_destination *to = &call->question.to;
-	struct tcp_sock *tcp = take_up(ctx, AF_INET, call, &connecting.namespace);
+	struct tcp_sock *tcp = tcp_socket(ctx, AF_INET, call);
 
 	if (!tcp)
 		return 1;
@@ -205,21 +208,17 @@ int connect4(struct bpf_sock_addr *ctx)
 	to->address_be[3] = ctx->user_ip4;
 	to->port_be = ctx->user_port;
 	replace_any(to);
+	if (!take_up(ctx, tcp, call, &connecting.namespace))
+		return 1;
 	give_port(&connecting);
 	return answer(call);
 }
 
-SEC("cgroup/connect6")
-int connect6(struct bpf_sock_addr *ctx)
+static __always_inline void name_ends6(struct bpf_sock_addr *ctx, struct call *call)
 {
-	struct connecting connecting = { .ctx = ctx, .call = { .ipv6_socket = true, .hook = WIRE_CONNECT6 } };
-	struct call *call = &connecting.call;
 	struct wire_destination *to = &call->question.to;
-	struct tcp_sock *tcp = take_up(ctx, AF_INET6, call, &connecting.namespace);
 	__u32 source_be[4];
 
-	if (!tcp)
-		return 1;
 	source_be[0] = ctx->sk->src_ip6[0];
 	source_be[1] = ctx->sk->src_ip6[1];
 	source_be[2] = ctx->sk->src_ip6[2];
@@ -230,12 +229,27 @@ int connect6(struct bpf_sock_addr *ctx)
 	to->address_be[2] = ctx->user_ip6[2];
 	to->address_be[3] = ctx->user_ip6[3];
 	to->port_be = ctx->user_port;
+	replace_any(to);
+	call->question.ipv4 = is_mapped(to->address_be);
+}
+
+SEC("cgroup/connect6")
+int connect6(struct bpf_sock_addr *ctx)
+{
+	struct connecting connecting = { .ctx = ctx, .call = { .ipv6_socket = true, .hook = WIRE_CONNECT6 } };
+	struct call *call = &connecting.call;
+	struct wire_destination *to = &call->question.to;
+	struct tcp_sock *tcp = tcp_socket(ctx, AF_INET6, call);
+
+	if (!tcp)
+		return 1;
+	name_ends6(ctx, call);
+	if (!take_up(ctx, tcp, call, &connecting.namespace))
+		return 1;
 	if (is_link_local(to->address_be) || is_link_local(to->source_be)) {
 		count(call, WIRE_LINK_LOCAL);
 		return 1;
 	}
-	replace_any(to);
-	call->question.ipv4 = is_mapped(to->address_be);
 	if (call->question.ipv4 &&
 	    BPF_CORE_READ_BITFIELD(&((struct sock *)tcp)->__sk_common, skc_ipv6only) != 0) {
 		count(call, WIRE_NOT_TCP); /* fails before a port is chosen */
@@ -254,15 +268,19 @@ int connect6(struct bpf_sock_addr *ctx)
 static __always_inline int any_port(struct bpf_sock_addr *ctx, __u32 family)
 {
 	struct binding binding = { .ctx = ctx, .call.hook = family == AF_INET ? WIRE_BIND4 : WIRE_BIND6 };
+	struct tcp_sock *tcp = tcp_socket(ctx, family, &binding.call);
 	enum wire_way way;
-	struct tcp_sock *tcp = tcp_socket(ctx, family, &way);
 	__u32 address_be[4];
 
-	if (tcp && (ctx->user_port != 0 || ctx->sk->src_port != 0))
+	if (!tcp)
+		return GO_ON;
+	if (is_bind_excluded())
+		way = WIRE_EXCLUDED;
+	else if (ctx->user_port != 0 || ctx->sk->src_port != 0)
 		way = WIRE_BOUND;
-	else if (tcp && has_flag(tcp, bind_no_port_bit))
+	else if (has_flag(tcp, bind_no_port_bit))
 		way = WIRE_OWN_CHOICE;
-	else if (tcp)
+	else
 		way = examine(ctx, tcp, &binding.call, &binding.namespace);
 	if (way != WIRE_FRESH) {
 		count(&binding.call, way);

@@ -56,6 +56,9 @@ static void print_in_force(const struct pinned_reader *reader)
 
 	printf("          exhausted = %s, %u ports withheld by the settings\n",
 	       settings_exhausted_name(&pinned->settings), settings_withheld(&pinned->settings));
+	if (pinned->settings.excluded_cgroups + pinned->settings.excluded_destinations > 0)
+		printf("          excluded: cgroups %u, destinations %u\n", pinned->settings.excluded_cgroups,
+		       pinned->settings.excluded_destinations);
 	fputs("          answered:", stdout);
 	for (int way = 0; way < WIRE_WAYS; way++) {
 		uint64_t count = ways_sum(pinned->ways, (enum wire_way)way);

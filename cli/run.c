@@ -128,9 +128,6 @@ static int run_by_kernel(const struct supervise_options *options, char *const ar
 	if (config->policy != BERTH_POLICY_BERTH)
 		return usage_error("run", "--policy=%s: --mode=kernel has the policy berth only",
 				   berth_policy_name(config->policy));
-	if (config->exclude_destination_count > 0)
-		return failure("run", "--mode=kernel steers connections to every destination: it cannot heed "
-				      "exclude-destination of the settings");
 	return kernel_run(config, options->verbose, argv);
 }
 

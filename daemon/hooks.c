@@ -32,6 +32,7 @@ static const char *const way_names[] = {
 	[WIRE_LINK_LOCAL] = "link-local",
 	[WIRE_NO_STATE] = "no-state",
 	[WIRE_NO_ROOM] = "no-room",
+	[WIRE_EXCLUDED] = "excluded",
 	[WIRE_LOOK] = "looks",
 	[WIRE_MISS] = "misses",
 	[WIRE_BIND_REFUSED] = "bind-refused",

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "daemon/excluded.h"
 #include "daemon/hooks.h"
 #include "daemon/pinned.h"
 
@@ -34,13 +35,18 @@ void settings_write(const struct config *config, struct wire_settings *in_force)
 bool settings_write_pinned(const struct config *config, const char *dir, struct trouble *ret_trouble)
 {
 	void *variables = pinned_map(dir, true);
+	struct excluded_cgroups cgroups;
+	bool done;
 
 	if (!variables)
 		return trouble_say(ret_trouble, "%.300s: the settings cannot be written: %s", dir,
 				   strerror(errno));
-	settings_write(config, hooks_settings(variables));
+	excluded_find(config, &cgroups);
+	done = excluded_write_pinned(config, &cgroups, dir, variables, ret_trouble);
+	if (done)
+		settings_write(config, hooks_settings(variables));
 	munmap(variables, hooks_variables_size());
-	return true;
+	return done;
 }
 
 const char *settings_exhausted_name(const struct wire_settings *settings)
@@ -73,8 +79,6 @@ bool settings_without_effect(const struct config *config, char ret_names[SETTING
 	} settings[] = {
 		{ "TcpTimedWaitDelay above 60", config->timed_wait_delay > 60 },
 		{ "policy", config->policy != initial.policy },
-		{ "exclude-cgroup", config->exclude_cgroup_count > 0 },
-		{ "exclude-destination", config->exclude_destination_count > 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)

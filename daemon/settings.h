@@ -15,7 +15,7 @@
 /* Writes exhausted, MaxUserPort and ReservedPorts. in_force may be in use. */
 void settings_write(const struct config *config, struct wire_settings *in_force);
 
-/* The same for hooks of this build that are pinned in dir. */
+/* The same for hooks of this build that are pinned in dir, and what they are to leave alone (excluded.h). */
 bool settings_write_pinned(const struct config *config, const char *dir, struct trouble *ret_trouble);
 
 /* exhausted, by its name in berth.conf(5), and how many ports are withheld. */

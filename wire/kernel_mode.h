@@ -26,8 +26,25 @@ struct wire_settings {
 	__u64 withheld
 		[WIRE_PORT_WORDS]; /* a bit for each port that is not to be given, beside ip_local_reserved_ports */
 	__u64 governed; /* SO_NETNS_COOKIE whose connections are reported as they enter TIME_WAIT; 0: none */
+	/* How many there are in the maps of these names; 0: these are not looked at. */
+	__u32 excluded_cgroups;
+	__u32 excluded_destinations;
 };
-_Static_assert(sizeof(struct wire_settings) == 8208, "no hidden padding");
+_Static_assert(sizeof(struct wire_settings) == 8216, "no hidden padding");
+
+/* Room in these maps: twice of what the settings may have, as new ones are put in before old ones leave. */
+#define WIRE_EXCLUDED_CGROUPS	   64
+#define WIRE_EXCLUDED_DESTINATIONS 512
+
+/* Key of a prefix that is left alone. What comes before the address must be the same. */
+struct wire_excluded {
+	__u32 prefix;  /* bits that count, of those behind this member: 32 and more */
+	__u16 port_be; /* 0: every port */
+	__u16 ipv4;
+	__u32 address_be[4]; /* IPv4 in its mapped form */
+};
+_Static_assert(sizeof(struct wire_excluded) == 24, "no hidden padding");
+#define WIRE_EXCLUDED_BITS (32 + 128)
 
 /* The programs that answer calls; the others take note only. */
 enum wire_hook {
@@ -53,6 +70,7 @@ enum wire_way {
 	WIRE_LINK_LOCAL, /* left alone: the same address may be there on another link */
 	WIRE_NO_STATE,	 /* left to the kernel: another call is just making the network namespace's state */
 	WIRE_NO_ROOM,	 /* left to the kernel: there are too many network namespaces to remember this one */
+	WIRE_EXCLUDED,	 /* left alone: the settings exclude the program's cgroup or the destination */
 	WIRE_WAYS_OUT,
 
 	WIRE_LOOK = WIRE_WAYS_OUT, /* ports looked at in the kernel's bind table */

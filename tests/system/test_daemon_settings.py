@@ -15,6 +15,7 @@ FIRST, LAST = 40000, 40099
 NARROWED = "[Parameters]\nMaxUserPort = 40079\nReservedPorts = 40010-40019, 40050-40059\n"
 WITHHELD = {*range(40010, 40020), *range(40050, 40060), *range(40080, 40100)}
 USABLE = {*range(FIRST, LAST + 1)} - WITHHELD
+EXCLUDES_NOTHING = {"excluded_cgroups": 0, "excluded_destinations": 0}
 FAULT = "[Berth]\npolicy = best\n"
 SAYS = "berth daemon: "
 
@@ -84,14 +85,14 @@ def steered(machine, tmp_path):
 def test_narrowed(steered, how):
     """From the first call on; by SIGHUP at once; and back."""
     assert "attached" in steered.start(NARROWED)
-    assert steered.in_force() == {"exhausted": "fail", "withheld": len(WITHHELD) + 65535 - LAST}
+    assert steered.in_force() == {"exhausted": "fail", "withheld": len(WITHHELD) + 65535 - LAST, **EXCLUDES_NOTHING}
     ports, errors = steered.connect(how, len(USABLE))
     assert sorted(ports) == sorted(USABLE) and errors == []
     assert steered.change("[Parameters]\nReservedPorts = 40000-40089\n") == "took the settings anew"
     ports, errors = steered.connect(how, 5)
     assert {*ports} <= {*range(40090, 40100)} and errors == []
     assert steered.change("") == "took the settings anew"
-    assert steered.in_force() == {"exhausted": "fail", "withheld": 0}
+    assert steered.in_force() == {"exhausted": "fail", "withheld": 0, **EXCLUDES_NOTHING}
 
 
 def test_bad_settings(steered):
@@ -118,7 +119,7 @@ def test_start_again(steered):
     steered.daemon.wait()
     assert steered.in_force() == before
     assert "left as it is" in steered.start("[Berth]\nexhausted = kernel\n")
-    assert steered.in_force() == {"exhausted": "kernel", "withheld": 0}
+    assert steered.in_force() == {"exhausted": "kernel", "withheld": 0, **EXCLUDES_NOTHING}
 
 
 def test_exhausted(steered):
@@ -191,8 +192,8 @@ def test_take_over(steered):
 
 
 def test_no_effect_yet(steered):
-    assert "attached" in steered.start("[Parameters]\nTcpTimedWaitDelay = 90\n[Berth]\nexclude-destination = ::1\n")
-    assert steered.said() == "no effect in this version have: TcpTimedWaitDelay above 60, exclude-destination"
+    assert "attached" in steered.start("[Parameters]\nTcpTimedWaitDelay = 90\n")
+    assert steered.said() == "no effect in this version have: TcpTimedWaitDelay above 60"
 
 
 def test_service_manager(steered, tmp_path):
@@ -227,11 +228,8 @@ def test_one_program(net, tmp_path, how):
     assert sorted(ports) == sorted(USABLE) and errors == []
 
 
-@pytest.mark.parametrize("settings, status, words", [
-    ("policy = sp1", 2, "has the policy berth only"), ("exclude-destination = ::1", 1, "cannot heed exclude-destination"),
-])
-def test_what_one_program_cannot_have(net, tmp_path, settings, status, words):
+def test_what_one_program_cannot_have(net, tmp_path):
     path = tmp_path / "berth.conf"
-    path.write_text(f"[Berth]\n{settings}\n")
+    path.write_text("[Berth]\npolicy = sp1\n")
     done = net.run([BERTH, "run", "--mode=kernel", f"--config={path}", "true"])
-    assert done.returncode == status and words in done.stderr and done.stderr.count("\n") == 1
+    assert done.returncode == 2 and "has the policy berth only" in done.stderr and done.stderr.count("\n") == 1
