@@ -3,7 +3,8 @@
  * Kernel mode: gives a port to each connect() of a TCP socket that has none, and to each bind() to port 0.
  *
  *	connect4, connect6	on_connect.h
- *	bind4, bind6		on_bind.h; for both, what is left alone: here and in excluded.h
+ *	bind4, bind6		on_bind.h
+ *				both: policy.h, where an older policy is set; what is left alone: excluded.h, and here
  *	bound4, bound6		a bind has been made: its claim ends
  *	state			every TCP socket of the machine that begins or ends to connect: claims end, records learn;
  *				those that closed first are reported, if that is asked for (closed.h)
@@ -26,6 +27,7 @@
 #include "bpf/kernel_types.h"
 #include "bpf/on_bind.h"
 #include "bpf/on_connect.h"
+#include "bpf/policy.h"
 #include "wire/kernel_mode.h"
 
 char _license[] SEC("license") = "Dual MIT/GPL";
@@ -210,7 +212,10 @@ int connect4(struct bpf_sock_addr *ctx)
 	replace_any(to);
 	if (!take_up(ctx, tcp, call, &connecting.namespace))
 		return 1;
-	give_port(&connecting);
+	if (settings.policy == WIRE_BERTH)
+		give_port(&connecting);
+	else
+		give_by_policy(&connecting);
 	return answer(call);
 }
 
@@ -255,7 +260,10 @@ int connect6(struct bpf_sock_addr *ctx)
 		count(call, WIRE_NOT_TCP); /* fails before a port is chosen */
 		return 1;
 	}
-	give_port(&connecting);
+	if (settings.policy == WIRE_BERTH)
+		give_port(&connecting);
+	else
+		give_by_policy(&connecting);
 	return answer(call);
 }
 
@@ -298,7 +306,10 @@ static __always_inline int any_port(struct bpf_sock_addr *ctx, __u32 family)
 		binding.call.question.ipv4 = is_mapped(address_be);
 		bind_source6(&binding.call, address_be);
 	}
-	name_port(&binding);
+	if (settings.policy == WIRE_BERTH)
+		name_port(&binding);
+	else
+		name_by_policy(&binding);
 	count(&binding.call, binding.call.way);
 	return binding.call.done ? GO_ON_NO_CAP : GO_ON;
 }

@@ -37,6 +37,8 @@ struct port_namespace {
 	__u32 change; /* of the settings, when read */
 	__u32 shape; /* 0: nothing was read yet; another number whenever `allowed` or the settings are others */
 	__u32 hand;
+	__u32 cursor; /* of the policy that goes by the order of the ports (policy.h) */
+	__u32 pad;
 	__u32 released;
 	__u32 bind_released; /* when a search for bind() found no fresh port for bind_source_be */
 	__u64 bind_until_ns; /* until when that stands */

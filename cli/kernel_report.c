@@ -54,8 +54,9 @@ static void print_in_force(const struct pinned_reader *reader)
 {
 	const struct pinned *pinned = &reader->pinned;
 
-	printf("          exhausted = %s, %u ports withheld by the settings\n",
-	       settings_exhausted_name(&pinned->settings), settings_withheld(&pinned->settings));
+	printf("          policy = %s, exhausted = %s, %u ports withheld by the settings\n",
+	       settings_policy_name(&pinned->settings), settings_exhausted_name(&pinned->settings),
+	       settings_withheld(&pinned->settings));
 	if (pinned->settings.excluded_cgroups + pinned->settings.excluded_destinations > 0)
 		printf("          excluded: cgroups %u, destinations %u\n", pinned->settings.excluded_cgroups,
 		       pinned->settings.excluded_destinations);

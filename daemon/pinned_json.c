@@ -35,9 +35,9 @@ static json_t *governed_json(const struct pinned *pinned)
 
 static json_t *in_force_json(const struct wire_settings *settings)
 {
-	return json_pack("{s:s, s:i, s:i, s:i}", "exhausted", settings_exhausted_name(settings), "withheld",
-			 (int)settings_withheld(settings), "excluded_cgroups",
-			 (int)settings->excluded_cgroups, "excluded_destinations",
+	return json_pack("{s:s, s:s, s:i, s:i, s:i}", "policy", settings_policy_name(settings), "exhausted",
+			 settings_exhausted_name(settings), "withheld", (int)settings_withheld(settings),
+			 "excluded_cgroups", (int)settings->excluded_cgroups, "excluded_destinations",
 			 (int)settings->excluded_destinations);
 }
 

@@ -16,6 +16,12 @@ static const __u32 exhausted[] = {
 	[CONFIG_EXHAUSTED_TAKE_OVER] = WIRE_TAKE_OVER,
 };
 
+static const __u32 policies[] = {
+	[BERTH_POLICY_BERTH] = WIRE_BERTH,
+	[BERTH_POLICY_SP1] = WIRE_SP1,
+	[BERTH_POLICY_LEGACY] = WIRE_LEGACY,
+};
+
 /* A call that reads the ports meanwhile reads them once more: for that `change` is written last. */
 void settings_write(const struct config *config, struct wire_settings *in_force)
 {
@@ -28,6 +34,7 @@ void settings_write(const struct config *config, struct wire_settings *in_force)
 		for (unsigned port = first; port <= last; port++)
 			withheld[port / 64] |= 1ull << port % 64;
 	in_force->exhausted = exhausted[config->exhausted];
+	in_force->policy = policies[config->policy];
 	memcpy(in_force->withheld, withheld, sizeof(withheld));
 	__atomic_add_fetch(&in_force->change, 1, __ATOMIC_RELEASE);
 }
@@ -58,6 +65,15 @@ const char *settings_exhausted_name(const struct wire_settings *settings)
 	return config_exhausted_name(one);
 }
 
+const char *settings_policy_name(const struct wire_settings *settings)
+{
+	enum berth_policy one = BERTH_POLICY_BERTH;
+
+	while (one < BERTH_POLICY_LEGACY && policies[one] != settings->policy)
+		one++;
+	return berth_policy_name(one);
+}
+
 unsigned settings_withheld(const struct wire_settings *settings)
 {
 	unsigned ports = 0;
@@ -69,16 +85,12 @@ unsigned settings_withheld(const struct wire_settings *settings)
 
 bool settings_without_effect(const struct config *config, char ret_names[SETTINGS_NAMES_SIZE])
 {
-	struct config initial;
 	size_t length = 0;
-
-	config_set_defaults(&initial);
 	const struct {
 		const char *name;
 		bool is_set;
 	} settings[] = {
 		{ "TcpTimedWaitDelay above 60", config->timed_wait_delay > 60 },
-		{ "policy", config->policy != initial.policy },
 	};
 
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)

@@ -19,6 +19,13 @@ enum wire_exhausted {
 	WIRE_TAKE_OVER, /* the longest-waiting TIME_WAIT, where both ends use timestamps; if there is none, EADDRNOTAVAIL */
 };
 
+/* How ports are chosen; core/port_space.h has the same ones. */
+enum wire_policy {
+	WIRE_BERTH,
+	WIRE_SP1,
+	WIRE_LEGACY,
+};
+
 /* Written by the loader, at start and at any time later. */
 struct wire_settings {
 	__u32 exhausted; /* enum wire_exhausted */
@@ -29,8 +36,10 @@ struct wire_settings {
 	/* How many there are in the maps of these names; 0: these are not looked at. */
 	__u32 excluded_cgroups;
 	__u32 excluded_destinations;
+	__u32 policy; /* enum wire_policy */
+	__u32 pad;
 };
-_Static_assert(sizeof(struct wire_settings) == 8216, "no hidden padding");
+_Static_assert(sizeof(struct wire_settings) == 8224, "no hidden padding");
 
 /* Room in these maps: twice of what the settings may have, as new ones are put in before old ones leave. */
 #define WIRE_EXCLUDED_CGROUPS	   64

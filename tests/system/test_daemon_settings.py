@@ -15,7 +15,7 @@ FIRST, LAST = 40000, 40099
 NARROWED = "[Parameters]\nMaxUserPort = 40079\nReservedPorts = 40010-40019, 40050-40059\n"
 WITHHELD = {*range(40010, 40020), *range(40050, 40060), *range(40080, 40100)}
 USABLE = {*range(FIRST, LAST + 1)} - WITHHELD
-EXCLUDES_NOTHING = {"excluded_cgroups": 0, "excluded_destinations": 0}
+OTHERS = {"policy": "berth", "excluded_cgroups": 0, "excluded_destinations": 0}
 FAULT = "[Berth]\npolicy = best\n"
 SAYS = "berth daemon: "
 
@@ -85,14 +85,29 @@ def steered(machine, tmp_path):
 def test_narrowed(steered, how):
     """From the first call on; by SIGHUP at once; and back."""
     assert "attached" in steered.start(NARROWED)
-    assert steered.in_force() == {"exhausted": "fail", "withheld": len(WITHHELD) + 65535 - LAST, **EXCLUDES_NOTHING}
+    assert steered.in_force() == {"exhausted": "fail", "withheld": len(WITHHELD) + 65535 - LAST, **OTHERS}
     ports, errors = steered.connect(how, len(USABLE))
     assert sorted(ports) == sorted(USABLE) and errors == []
     assert steered.change("[Parameters]\nReservedPorts = 40000-40089\n") == "took the settings anew"
     ports, errors = steered.connect(how, 5)
     assert {*ports} <= {*range(40090, 40100)} and errors == []
     assert steered.change("") == "took the settings anew"
-    assert steered.in_force() == {"exhausted": "fail", "withheld": 0, **EXCLUDES_NOTHING}
+    assert steered.in_force() == {"exhausted": "fail", "withheld": 0, **OTHERS}
+
+
+@pytest.mark.parametrize("how", ["connect", "bind"])
+def test_policy(steered, how):
+    """In force at once, also by SIGHUP; `berth run` leaves a program to the daemon that has the same policy."""
+    steered.start("[Berth]\npolicy = legacy\n")
+    assert steered.in_force()["policy"] == "legacy"
+    ports, errors = steered.connect(how, 30)
+    assert ports == [*range(FIRST, FIRST + 30)] and errors == []
+    run = [*steered.machine.steered, BERTH, "run", "-v", f"--config={steered.path}"]
+    assert "it runs as it is" in steered.machine.run([*run, "true"]).stderr
+    assert "auto: supervise" in steered.machine.run([*run, "--policy=sp1", "true"]).stderr
+    assert steered.change("[Berth]\npolicy = berth\n") == "took the settings anew"
+    ports, errors = steered.connect(how, 30)
+    assert ports != sorted(ports) and errors == []
 
 
 def test_bad_settings(steered):
@@ -119,7 +134,7 @@ def test_start_again(steered):
     steered.daemon.wait()
     assert steered.in_force() == before
     assert "left as it is" in steered.start("[Berth]\nexhausted = kernel\n")
-    assert steered.in_force() == {"exhausted": "kernel", "withheld": 0, **EXCLUDES_NOTHING}
+    assert steered.in_force() == {"exhausted": "kernel", "withheld": 0, **OTHERS}
 
 
 def test_exhausted(steered):
@@ -226,10 +241,3 @@ def test_one_program(net, tmp_path, how):
     run = [BERTH, "run", "--mode=kernel", f"--config={path}", "--"]
     ports, errors = net.json([*run, "/usr/bin/python3", "-c", CONNECT, how, len(USABLE)])
     assert sorted(ports) == sorted(USABLE) and errors == []
-
-
-def test_what_one_program_cannot_have(net, tmp_path):
-    path = tmp_path / "berth.conf"
-    path.write_text("[Berth]\npolicy = sp1\n")
-    done = net.run([BERTH, "run", "--mode=kernel", f"--config={path}", "true"])
-    assert done.returncode == 2 and "has the policy berth only" in done.stderr and done.stderr.count("\n") == 1
