@@ -77,8 +77,7 @@ static void remove_others(int map, const struct keys *wanted)
 	}
 }
 
-/* What is new goes in before anything leaves, and `*in_force` says how many there are once they are in. */
-static bool fill(int map, const struct keys *wanted, __u32 *in_force, struct trouble *trouble)
+static bool put_in(int map, const struct keys *wanted, struct trouble *trouble)
 {
 	const __u8 present = 1;
 
@@ -87,12 +86,10 @@ static bool fill(int map, const struct keys *wanted, __u32 *in_force, struct tro
 					BPF_ANY) < 0)
 			return trouble_say(trouble, "what is to be left alone cannot be written: %s",
 					   strerror(errno));
-	__atomic_store_n(in_force, wanted->count, __ATOMIC_RELEASE);
-	remove_others(map, wanted);
 	return true;
 }
 
-/* ---- the settings as keys ---- */
+/* ---- the settings as keys: what is new goes in before anything leaves ---- */
 
 static void name_prefix(const struct config_destination *excluded, struct wire_excluded *ret_key)
 {
@@ -102,7 +99,8 @@ static void name_prefix(const struct config_destination *excluded, struct wire_e
 	memcpy(ret_key->address_be, excluded->address.bytes, sizeof(ret_key->address_be));
 }
 
-static bool write_destinations(const struct config *config, int map, __u32 *in_force, struct trouble *trouble)
+static bool write_destinations(const struct config *config, int map, struct wire_settings *settings,
+			       struct trouble *trouble)
 {
 	struct wire_excluded key[CONFIG_DESTINATIONS];
 	struct keys wanted = { key, sizeof(key[0]), 0 };
@@ -111,11 +109,15 @@ static bool write_destinations(const struct config *config, int map, __u32 *in_f
 		name_prefix(&config->exclude_destination[i], &key[wanted.count]);
 		wanted.count += !is_wanted(&wanted, &key[wanted.count]);
 	}
-	return fill(map, &wanted, in_force, trouble);
+	if (!put_in(map, &wanted, trouble))
+		return false;
+	__atomic_store_n(&settings->excluded_destinations, wanted.count, __ATOMIC_RELEASE);
+	remove_others(map, &wanted);
+	return true;
 }
 
 static bool write_cgroups(const struct config *config, const struct excluded_cgroups *cgroups, int map,
-			  __u32 *in_force, struct trouble *trouble)
+			  struct wire_settings *settings, struct trouble *trouble)
 {
 	__u64 id[CONFIG_CGROUPS];
 	struct keys wanted = { id, sizeof(id[0]), 0 };
@@ -124,7 +126,11 @@ static bool write_cgroups(const struct config *config, const struct excluded_cgr
 		id[wanted.count] = cgroups->id[i];
 		wanted.count += cgroups->id[i] != 0 && !is_wanted(&wanted, &id[wanted.count]);
 	}
-	return fill(map, &wanted, in_force, trouble);
+	if (!put_in(map, &wanted, trouble))
+		return false;
+	__atomic_store_n(&settings->excluded_cgroups, wanted.count, __ATOMIC_RELEASE);
+	remove_others(map, &wanted);
+	return true;
 }
 
 /* ---- what others call ---- */
@@ -135,8 +141,8 @@ static bool write_cgroups(const struct config *config, const struct excluded_cgr
 static bool write_all(const struct config *config, const struct excluded_cgroups *cgroups, int cgroups_map,
 		      int destinations_map, struct wire_settings *settings, struct trouble *trouble)
 {
-	return write_cgroups(config, cgroups, cgroups_map, &settings->excluded_cgroups, trouble) &&
-	       write_destinations(config, destinations_map, &settings->excluded_destinations, trouble);
+	return write_cgroups(config, cgroups, cgroups_map, settings, trouble) &&
+	       write_destinations(config, destinations_map, settings, trouble);
 }
 
 static int open_map(const char *dir, const char *name)

@@ -128,8 +128,9 @@ def test_bad_settings(steered):
 
 def test_start_again(steered):
     """The settings hold while no daemon runs; the next one takes its own, also where it leaves the hooks as they are."""
-    steered.start(NARROWED)
+    steered.start(NARROWED + "[Berth]\nexclude-destination = 127.1.0.0/16\n")
     before = steered.in_force()
+    assert before["excluded_destinations"] == 1
     steered.daemon.kill()
     steered.daemon.wait()
     assert steered.in_force() == before

@@ -6,9 +6,9 @@ tell the same.
 """
 
 import pytest
-from conftest import BERTH, sum_ways, wait_for
-from test_daemon import machine  # noqa: F401, the fixture
-from test_daemon_settings import Steered, steered  # noqa: F401, the fixture
+from conftest import BERTH, Namespace, sum_ways, wait_for
+from test_daemon import Machine
+from test_daemon_settings import Steered
 
 # Connects to each HOST PORT; says of each whether it was steered, which nobody listening there does not hinder.
 CONNECT = """
@@ -41,6 +41,29 @@ DESTINATIONS = [
 EXCLUDES = "[Berth]\nexclude-destination = "
 
 
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory):
+    """One for all tests here, as it takes a second or more to load."""
+    net = Namespace()
+    made = Steered(Machine(net), tmp_path_factory.mktemp("settings") / "berth.conf")
+    assert "attached" in made.start("")
+    yield made
+    made.daemon.terminate()
+    made.daemon.wait(10)
+    made.machine.run([BERTH, "detach", made.options[-1]])
+    for process in net.background:
+        process.stdin and process.stdin.close()
+    made.machine.close()
+    assert not net.close()
+
+
+@pytest.fixture
+def steered(daemon):
+    daemon.machine.net.sysctl("ipv4.ip_local_port_range", "40000 40099")
+    change(daemon, "")
+    return daemon
+
+
 def connect(steered, how="connect", around=None, destinations=DESTINATIONS):
     """The destinations to which kernel mode gave a port."""
     calls = [str(word) for host, port in destinations for word in (how, host, port)]
@@ -48,8 +71,12 @@ def connect(steered, how="connect", around=None, destinations=DESTINATIONS):
     return {destination for destination, one in zip(destinations, found) if one}
 
 
+def ways_of_programs(steered):
+    return steered.machine.json([BERTH, "status", "--json"])["kernel_mode"]["ways"]
+
+
 def ways(steered):
-    return sum_ways(steered.machine.json([BERTH, "status", "--json"])["kernel_mode"]["ways"])
+    return sum_ways(ways_of_programs(steered))
 
 
 def change(steered, text):
@@ -63,7 +90,7 @@ def excluded(steered):
 
 @pytest.mark.parametrize("how", ["connect", "bind"])
 def test_destinations(steered, how):
-    """By prefix and by port, from the start on and by SIGHUP; mapped ones are IPv4; the shorter prefix counts where the longer
+    """By prefix and by port; mapped ones are IPv4; the shorter prefix counts where the longer
     one is of another port."""
     everything = {*DESTINATIONS}
 
@@ -72,7 +99,7 @@ def test_destinations(steered, how):
         assert everything - connect(steered, how) == {*expected}
         assert ways(steered)["excluded"] - before == len(expected)
 
-    steered.start(EXCLUDES + "127.1.0.0/16, 127.1.2.0/24:443, 127.2.0.1:443\n")
+    change(steered, EXCLUDES + "127.1.0.0/16, 127.1.2.0/24:443, 127.2.0.1:443\n")
     assert excluded(steered) == (0, 3)
     of_1, of_2 = [d for d in DESTINATIONS if "127.1." in d[0]], [d for d in DESTINATIONS if "127.2." in d[0]]
     left_alone(*of_1, *of_2)
@@ -95,16 +122,16 @@ def test_destinations(steered, how):
 
 def test_is_as_on_stock_linux(steered):
     """The kernel's own choice skips what kernel mode has bound, and so fails where that would have shared it."""
-    steered.machine.net.sysctl("ipv4.ip_local_port_range", "40000 40000")
+    steered.machine.net.sysctl("ipv4.ip_local_port_range", "41000 41000")
     text = """
 import socket
 made = [socket.socket() for _ in range(2)]
 print([one.connect_ex(("127.0.0.1", port)) for one, port in zip(made, (7001, 7002))])
 """
     program = [*steered.machine.steered, "/usr/bin/python3", "-c", text]
-    steered.start("")
+    change(steered, "")
     assert steered.machine.output(program) == "[0, 0]\n"
-    steered.machine.net.sysctl("ipv4.ip_local_port_range", "40001 40001")
+    steered.machine.net.sysctl("ipv4.ip_local_port_range", "41001 41001")
     change(steered, EXCLUDES + "127.0.0.1:7002\n")
     assert steered.machine.output(program) == "[0, 99]\n"
 
@@ -132,13 +159,14 @@ TO = [("127.0.0.1", 7001), ("::1", 7001)]
 def test_cgroups(steered, three):
     """The programs in it and below it; all others are steered. By SIGHUP another one."""
     first, second, below = three
-    steered.start(f"[Berth]\nexclude-cgroup = {first}\n")
+    change(steered, f"[Berth]\nexclude-cgroup = {first}\n")
+    before = ways_of_programs(steered)
     for how in "connect", "bind":
         found = [len(connect(steered, how, inside(cgroup), TO)) for cgroup in (first, below, second, steered.machine.cgroup)]
         assert found == [0, 0, 2, 2]
     assert excluded(steered) == (1, 0)
-    ways = steered.machine.json([BERTH, "status", "--json"])["kernel_mode"]["ways"]
-    assert {program: of["excluded"] for program, of in ways.items()} == {"connect4": 4, "connect6": 4, "bind4": 2, "bind6": 2}
+    counted = {program: of["excluded"] - before[program]["excluded"] for program, of in ways_of_programs(steered).items()}
+    assert counted == {"connect4": 4, "connect6": 4, "bind4": 2, "bind6": 2}
     change(steered, f"[Berth]\nexclude-cgroup = {below}, {second}\n")
     assert [len(connect(steered, "connect", inside(cgroup), TO)) for cgroup in three] == [2, 0, 0]
     assert "excluded: cgroups 2, destinations 0" in steered.machine.output([BERTH, "status"])
@@ -148,11 +176,11 @@ def test_cgroup_that_comes_and_goes(steered, three):
     """Said in a line; and when there is one of that name, by whichever number, its programs are left alone."""
     first, second, _ = three
     service = second / "service"
-    steered.start(f"[Berth]\nexclude-cgroup = {service}, {first}\n")
+    change(steered, f"[Berth]\nexclude-cgroup = {service}, {first}\n")
     said = f"exclude-cgroup = {service}: "
     assert steered.said() == f"{said}No such file or directory: excludes nobody until it is there"
     assert excluded(steered) == (1, 0)
-    for _ in range(2):
+    for _ in range(2):  # with another number
         service.mkdir()
         assert steered.said() == f"{said}is there now"
         assert connect(steered, "connect", inside(service), TO) == set() and excluded(steered) == (2, 0)
@@ -164,7 +192,6 @@ def test_cgroup_that_comes_and_goes(steered, three):
 
 
 def test_check(steered):
-    steered.start("")
     steered.write("[Berth]\nexclude-cgroup = /no/such\n")
     done = steered.machine.run([BERTH, "daemon", "--check", *steered.options])
     assert (done.returncode, done.stderr.count("\n")) == (0, 1)
