@@ -4,6 +4,7 @@
  *
  *	connect4, connect6	on_connect.h
  *	bind4, bind6		on_bind.h
+ *				both: policy.h, where an older policy is set; what is left alone: excluded.h, and here
  *	bound4, bound6		a bind has been made: its claim ends
  *	ended, reset		every TCP socket of the machine whose end has come: marks go, records learn
  *	closing			those that closed first are reported; attached where that is asked for only (closed.h)
@@ -22,9 +23,11 @@
 #include <bpf/bpf_tracing.h>
 
 #include "bpf/closed.h"
+#include "bpf/excluded.h"
 #include "bpf/kernel_types.h"
 #include "bpf/on_bind.h"
 #include "bpf/on_connect.h"
+#include "bpf/policy.h"
 #include "wire/kernel_mode.h"
 
 char _license[] SEC("license") = "Dual MIT/GPL";
@@ -75,26 +78,30 @@ static __always_inline enum wire_way examine(struct bpf_sock_addr *ctx, struct t
 	if (is_own_choice(tcp) || ctx->sk->bound_dev_if != 0)
 		return WIRE_OWN_CHOICE;
 	net = ((struct sock *)tcp)->__sk_common.skc_net.net;
-	call->self = (__u64)tcp;
+	call->question.who = (__u64)tcp;
 	call->now_ns = bpf_ktime_get_coarse_ns();
 	call->question.now_s = call->now_ns / 1000000000u;
 	call->question.at_once = settings.exhausted == WIRE_TAKE_OVER;
 	call->question.to.netns = net->net_cookie;
 	ask_in(&call->question, net);
 	*ret_namespace = namespace_of(net, call->question.to.netns, call->now_ns);
-	return *ret_namespace ? WIRE_FRESH : WIRE_NO_STATE;
+	if (!*ret_namespace)
+		return WIRE_NO_ROOM;
+	return (*ret_namespace)->shape != 0 ? WIRE_FRESH : WIRE_NO_STATE;
 }
 
-/* NULL and *ret_way if it is none. */
+/* NULL if it is none, which is counted. */
 static __always_inline struct tcp_sock *tcp_socket(struct bpf_sock_addr *ctx, __u32 family,
-						   enum wire_way *ret_way)
+						   const struct call *call)
 {
 	struct bpf_sock *sk = ctx->sk;
+	struct tcp_sock *tcp = NULL;
 
-	*ret_way = WIRE_NOT_TCP;
-	if (!sk || sk->protocol != IPPROTO_TCP || ctx->user_family != family)
-		return NULL;
-	return bpf_skc_to_tcp_sock(sk);
+	if (sk && sk->protocol == IPPROTO_TCP && ctx->user_family == family)
+		tcp = bpf_skc_to_tcp_sock(sk);
+	if (!tcp)
+		count(call, WIRE_NOT_TCP);
+	return tcp;
 }
 
 /* ---- addresses ---- */
@@ -167,39 +174,39 @@ static __always_inline void leave_bound(struct bpf_sock_addr *ctx)
 /* What the kernel is told: 1 is to go on. */
 static __always_inline int answer(const struct call *call)
 {
-	count(call->way);
+	count(call, call->way);
 	if (call->way != WIRE_EXHAUSTED || settings.exhausted == WIRE_TO_KERNEL)
 		return 1;
 	bpf_set_retval(-EADDRNOTAVAIL);
 	return 0;
 }
 
-/* The socket, if it is one to give a port to. NULL: its way out is counted, and the kernel goes on. */
-static __always_inline struct tcp_sock *take_up(struct bpf_sock_addr *ctx, __u32 family, struct call *call,
-						struct port_namespace **ret_namespace)
+/* Whether it is a call to give a port to. False: its way out is counted, and the kernel goes on. */
+static __always_inline bool take_up(struct bpf_sock_addr *ctx, struct tcp_sock *tcp, struct call *call,
+				    struct port_namespace **ret_namespace)
 {
 	enum wire_way way;
-	struct tcp_sock *tcp = tcp_socket(ctx, family, &way);
 
-	if (tcp && ctx->sk->src_port != 0) {
+	if (is_connect_excluded(&call->question.to)) {
+		way = WIRE_EXCLUDED;
+	} else if (ctx->sk->src_port != 0) {
 		leave_bound(ctx);
 		way = WIRE_BOUND;
-	} else if (tcp) {
+	} else {
 		way = examine(ctx, tcp, call, ret_namespace);
 	}
-	if (way == WIRE_FRESH)
-		return tcp;
-	count(way);
-	return NULL;
+	if (way != WIRE_FRESH)
+		count(call, way);
+	return way == WIRE_FRESH;
 }
 
 SEC("cgroup/connect4")
 int connect4(struct bpf_sock_addr *ctx)
 {
-	struct connecting connecting = { .ctx = ctx };
+	struct connecting connecting = { .ctx = ctx, .call.hook = WIRE_CONNECT4 };
 	struct call *call = &connecting.call;
 	struct wire_destination *to = &call->question.to;
-	struct tcp_sock *tcp = take_up(ctx, AF_INET, call, &connecting.namespace);
+	struct tcp_sock *tcp = tcp_socket(ctx, AF_INET, call);
 
 	if (!tcp)
 		return 1;
@@ -209,21 +216,20 @@ int connect4(struct bpf_sock_addr *ctx)
 	to->address_be[3] = ctx->user_ip4;
 	to->port_be = ctx->user_port;
 	replace_any(to);
-	give_port(&connecting);
+	if (!take_up(ctx, tcp, call, &connecting.namespace))
+		return 1;
+	if (settings.policy == WIRE_BERTH)
+		give_port(&connecting);
+	else
+		give_by_policy(&connecting);
 	return answer(call);
 }
 
-SEC("cgroup/connect6")
-int connect6(struct bpf_sock_addr *ctx)
+static __always_inline void name_ends6(struct bpf_sock_addr *ctx, struct call *call)
 {
-	struct connecting connecting = { .ctx = ctx, .call.ipv6_socket = true };
-	struct call *call = &connecting.call;
 	struct wire_destination *to = &call->question.to;
-	struct tcp_sock *tcp = take_up(ctx, AF_INET6, call, &connecting.namespace);
 	__u32 source_be[4];
 
-	if (!tcp)
-		return 1;
 	source_be[0] = ctx->sk->src_ip6[0];
 	source_be[1] = ctx->sk->src_ip6[1];
 	source_be[2] = ctx->sk->src_ip6[2];
@@ -234,18 +240,36 @@ int connect6(struct bpf_sock_addr *ctx)
 	to->address_be[2] = ctx->user_ip6[2];
 	to->address_be[3] = ctx->user_ip6[3];
 	to->port_be = ctx->user_port;
-	if (is_link_local(to->address_be) || is_link_local(to->source_be)) {
-		count(WIRE_LINK_LOCAL);
-		return 1;
-	}
 	replace_any(to);
 	call->question.ipv4 = is_mapped(to->address_be);
-	if (call->question.ipv4 &&
-	    BPF_CORE_READ_BITFIELD(&((struct sock *)tcp)->__sk_common, skc_ipv6only) != 0) {
-		count(WIRE_NOT_TCP); /* fails before a port is chosen */
+}
+
+SEC("cgroup/connect6")
+int connect6(struct bpf_sock_addr *ctx)
+{
+	struct connecting connecting = { .ctx = ctx, .call = { .ipv6_socket = true, .hook = WIRE_CONNECT6 } };
+	struct call *call = &connecting.call;
+	struct wire_destination *to = &call->question.to;
+	struct tcp_sock *tcp = tcp_socket(ctx, AF_INET6, call);
+
+	if (!tcp)
+		return 1;
+	name_ends6(ctx, call);
+	if (!take_up(ctx, tcp, call, &connecting.namespace))
+		return 1;
+	if (is_link_local(to->address_be) || is_link_local(to->source_be)) {
+		count(call, WIRE_LINK_LOCAL);
 		return 1;
 	}
-	give_port(&connecting);
+	if (call->question.ipv4 &&
+	    BPF_CORE_READ_BITFIELD(&((struct sock *)tcp)->__sk_common, skc_ipv6only) != 0) {
+		count(call, WIRE_NOT_TCP); /* fails before a port is chosen */
+		return 1;
+	}
+	if (settings.policy == WIRE_BERTH)
+		give_port(&connecting);
+	else
+		give_by_policy(&connecting);
 	return answer(call);
 }
 
@@ -257,19 +281,23 @@ int connect6(struct bpf_sock_addr *ctx)
 
 static __always_inline int any_port(struct bpf_sock_addr *ctx, __u32 family)
 {
-	struct binding binding = { .ctx = ctx };
+	struct binding binding = { .ctx = ctx, .call.hook = family == AF_INET ? WIRE_BIND4 : WIRE_BIND6 };
+	struct tcp_sock *tcp = tcp_socket(ctx, family, &binding.call);
 	enum wire_way way;
-	struct tcp_sock *tcp = tcp_socket(ctx, family, &way);
 	__u32 address_be[4];
 
-	if (tcp && (ctx->user_port != 0 || ctx->sk->src_port != 0))
+	if (!tcp)
+		return GO_ON;
+	if (is_bind_excluded())
+		way = WIRE_EXCLUDED;
+	else if (ctx->user_port != 0 || ctx->sk->src_port != 0)
 		way = WIRE_BOUND;
-	else if (tcp && has_flag(tcp, bind_no_port_bit))
+	else if (has_flag(tcp, bind_no_port_bit))
 		way = WIRE_OWN_CHOICE;
-	else if (tcp)
+	else
 		way = examine(ctx, tcp, &binding.call, &binding.namespace);
 	if (way != WIRE_FRESH) {
-		count(way);
+		count(&binding.call, way);
 		return GO_ON;
 	}
 	bpf_sk_storage_get(&bound_to_any, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
@@ -284,8 +312,11 @@ static __always_inline int any_port(struct bpf_sock_addr *ctx, __u32 family)
 		binding.call.question.ipv4 = is_mapped(address_be);
 		bind_source6(&binding.call, address_be);
 	}
-	name_port(&binding);
-	count(binding.call.way);
+	if (settings.policy == WIRE_BERTH)
+		name_port(&binding);
+	else
+		name_by_policy(&binding);
+	count(&binding.call, binding.call.way);
 	return binding.call.done ? GO_ON_NO_CAP : GO_ON;
 }
 
@@ -332,19 +363,6 @@ static __always_inline void name_destination(const struct sock_common *common, _
 	} else {
 		ret_to->address_be[2] = bpf_htonl(0xffff);
 		ret_to->address_be[3] = common->skc_daddr;
-	}
-}
-
-static __always_inline void name_source(const struct sock_common *common, __u32 *ret_source_be)
-{
-	if (common->skc_family == AF_INET6) {
-		ret_source_be[0] = common->skc_v6_rcv_saddr.s6_addr32[0];
-		ret_source_be[1] = common->skc_v6_rcv_saddr.s6_addr32[1];
-		ret_source_be[2] = common->skc_v6_rcv_saddr.s6_addr32[2];
-		ret_source_be[3] = common->skc_v6_rcv_saddr.s6_addr32[3];
-	} else {
-		ret_source_be[2] = bpf_htonl(0xffff);
-		ret_source_be[3] = common->skc_rcv_saddr;
 	}
 }
 

@@ -33,7 +33,7 @@ struct question {
 	struct wire_destination to; /* no address and no port for bind() */
 	__u32 source_be
 		[4]; /* the address that the socket is bound to; or from where the connection may come */
-	__u64 who; /* struct sock *, or 0: an owner that does not count; with tell_source the one that is asked */
+	__u64 who; /* struct sock *, or 0: who asks, and does not count; with tell_source the one that is asked */
 	__u32 now_s; /* as tw_ts_recent_stamp counts */
 	bool ipv4;
 	bool bound;	   /* the socket has an address, or is about to get it */
@@ -57,14 +57,13 @@ struct look {
 	/* When the first and the last of those in TIME_WAIT leaves it, in jiffies; 0: none is. If a destination is asked for,
 	 * the last one counts the connection with it only. */
 	__u64 first_leaves, last_leaves;
-	__u32 found;	   /* the bits above */
-	__u32 owners;	   /* 0: nobody is on the port */
-	__u32 visited;	   /* those on other addresses, too */
-	__u32 port;	   /* which is asked for */
-	bool may_share;	   /* the kernel has noted that all who bound the port share it */
-	bool kernel_only;  /* the kernel has chosen the port for all who are on it, and may once more */
-	bool source_found; /* if it was to be told */
-	__u32 source_be[4];
+	__u32 found;	  /* the bits above */
+	__u32 owners;	  /* 0: nobody is on the port */
+	__u32 visited;	  /* those on other addresses, too */
+	__u32 port;	  /* which is asked for */
+	bool may_share;	  /* the kernel has noted that all who bound the port share it */
+	bool kernel_only; /* the kernel has chosen the port for all who are on it, and may once more */
+	__u64 asked; /* with tell_source: struct sock_common * of who was asked, and is connected; 0: nobody */
 };
 
 struct walk {
@@ -168,20 +167,6 @@ static __always_inline unsigned judge_waiting(const struct walk *walk, struct so
 	return may_be_taken_over(walk->question, owner) ? TO_IT_WAITING : TO_IT;
 }
 
-static __always_inline void note_source(struct look *look, const struct sock_common *owner, bool ipv4)
-{
-	look->source_found = true;
-	if (ipv4) {
-		look->source_be[2] = bpf_htonl(0xffff);
-		look->source_be[3] = owner->skc_rcv_saddr;
-	} else {
-		look->source_be[0] = owner->skc_v6_rcv_saddr.s6_addr32[0];
-		look->source_be[1] = owner->skc_v6_rcv_saddr.s6_addr32[1];
-		look->source_be[2] = owner->skc_v6_rcv_saddr.s6_addr32[2];
-		look->source_be[3] = owner->skc_v6_rcv_saddr.s6_addr32[3];
-	}
-}
-
 static __always_inline bool is_left_out(const struct question *question, const struct sock_common *owner)
 {
 	return !question->tell_source && question->who == (__u64)owner;
@@ -215,7 +200,7 @@ static __always_inline unsigned judge(const struct walk *walk, struct sock_commo
 	if (!is_to(walk->question, owner))
 		return found;
 	if (is_asked(walk->question, owner))
-		note_source(walk->look, owner, walk->question->ipv4);
+		walk->look->asked = (__u64)owner;
 	return found | (is_from_elsewhere(walk->question, owner) ? TO_IT_ELSEWHERE : to_it);
 }
 
@@ -278,7 +263,8 @@ __noinline int look_at(const struct question *question, struct look *look)
 		return 0;
 	look->first_leaves = look->last_leaves = look->found = 0;
 	look->owners = look->visited = 0;
-	look->may_share = look->kernel_only = look->source_found = false;
+	look->may_share = look->kernel_only = false;
+	look->asked = 0;
 	find_bucket(&walk);
 	if (walk.bucket)
 		walk_owners(&walk);

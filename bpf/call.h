@@ -20,7 +20,6 @@
 struct call {
 	struct question question;
 	__u64 claim_before; /* as it was before this call claimed the port that it tries */
-	__u64 self;	    /* struct sock *, to be known by */
 	__u64 now_ns; /* the coarse clock, which may be some milliseconds late and costs next to nothing */
 	bool ipv6_socket; /* which may connect to a mapped address */
 	bool was_given;	  /* the port that is tried: once before, to a connect() */
@@ -28,19 +27,23 @@ struct call {
 	__u8 done;	  /* a port was given */
 	__u8 refused;	  /* some bind was */
 	__u32 way;	  /* enum wire_way */
+	__u32 hook;	  /* enum wire_hook */
 };
 
-__u64 ways[WIRE_WAYS];
+__u64 ways[WIRE_HOOKS][WIRE_WAYS];
 /* Found by a hash: to share one only means to try another port. */
 static __u64
 	claimed_until_ns[CLAIMS]; /* with GIVEN: the claim has ended by a connect()'s being given the port */
 #define GIVEN 1ull
 
-static __always_inline void count(unsigned way)
+static __always_inline void count(const struct call *call, unsigned way)
 {
+	unsigned hook = call->hook;
+
+	FORGET(hook);
 	FORGET(way);
-	if (way < WIRE_WAYS)
-		__sync_fetch_and_add(&ways[way], 1);
+	if (hook < WIRE_HOOKS && way < WIRE_WAYS)
+		__sync_fetch_and_add(&ways[hook][way], 1);
 }
 
 static __always_inline __u64 *claim_of(__u64 netns, unsigned port)
@@ -92,7 +95,7 @@ static __always_inline void look_for(const struct call *call, unsigned port, str
 {
 	look->port = port;
 	look_at(&call->question, look);
-	count(WIRE_LOOK);
+	count(call, WIRE_LOOK);
 }
 
 #endif

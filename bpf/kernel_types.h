@@ -17,6 +17,7 @@
 #define SO_REUSEADDR 2
 #define SOCK_STREAM  1
 
+#define E2BIG	      7
 #define EADDRNOTAVAIL 99
 
 /* States of struct sock_common; linux/bpf.h has the others. */
@@ -51,7 +52,14 @@ struct netns_ipv4 {
 	struct local_ports ip_local_ports;
 	unsigned long *sysctl_local_reserved_ports;
 };
+typedef struct {
+	int counter;
+} atomic_t;
+typedef struct {
+	atomic_t refs;
+} refcount_t;
 struct net {
+	refcount_t passive; /* 0: it has gone */
 	__u32 hash_mix;
 	struct netns_ipv4 ipv4;
 	__u64 net_cookie;

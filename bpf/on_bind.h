@@ -51,7 +51,7 @@ __noinline int try_to_name(struct bpf_sock_addr *ctx, struct call *call, unsigne
 	look_for(call, port, &look);
 	if (!nobody_is_on(&look) && !(shared && can_bind(&look))) {
 		settle_claim(call, port);
-		count(WIRE_MISS);
+		count(call, WIRE_MISS);
 		return has(&look, IDLE) ? NAME_LATER : NOT_NAMED;
 	}
 	if (look.owners != 0)
@@ -141,7 +141,7 @@ static __always_inline void search_all(struct binding *binding)
 	unsigned first = first_port(namespace), span = last_port(namespace) - first + 1u;
 	__u32 released = namespace->released;
 
-	count(WIRE_SURVEY);
+	count(&binding->call, WIRE_SURVEY);
 	binding->start = first + draw(span);
 	bpf_loop(span, look_at_all, binding, 0);
 	if (binding->fresh != 0)

@@ -41,7 +41,7 @@ struct {
 /* What a survey has met. */
 struct found {
 	__u32 looked, free;
-	__u32 ended, waiting, elsewhere, unsure, kernel_may, taken; /* a port of that kind; 0: none */
+	__u16 ended, waiting, elsewhere, unsure, kernel_may, taken; /* a port of that kind; 0: none */
 	__u64 waiting_leaves;					    /* TIME_WAIT, in jiffies */
 	__u64 leaves; /* likewise, the first of those that may set a port free */
 };
@@ -96,7 +96,7 @@ static __always_inline void give(struct bpf_sock_addr *ctx, struct call *call, u
 		call->way = way;
 		return;
 	}
-	count(WIRE_BIND_REFUSED);
+	count(call, WIRE_BIND_REFUSED);
 	call->refused = true;
 }
 
@@ -116,7 +116,7 @@ __noinline int try_port(struct bpf_sock_addr *ctx, struct call *call, unsigned p
 		     : verdict == WAITING ? WIRE_WAITING
 					  : WIRE_SHARED);
 	else
-		count(WIRE_MISS);
+		count(call, WIRE_MISS);
 	settle_claim(call, port);
 	return verdict;
 }
@@ -130,7 +130,7 @@ __noinline int note_given(struct port_namespace *namespace, struct record *recor
 		__sync_fetch_and_or(&namespace->given[WORD(port)], BIT(port));
 	if (record) {
 		record->last_port = port;
-		record->last = call->self;
+		record->last = call->question.who;
 	}
 	return 0;
 }
@@ -326,7 +326,7 @@ static __always_inline enum verdict survey(struct connecting *connecting)
 	struct record *record = connecting->record;
 	__u32 released = connecting->namespace->released;
 
-	count(WIRE_SURVEY);
+	count(&connecting->call, WIRE_SURVEY);
 	connecting->start = first + draw(span);
 	bpf_loop(span, survey_port, connecting, 0);
 	if (!record)

@@ -11,6 +11,9 @@
  * a hand goes round the marked ports, some at each tick of the clock, and takes the marks of those that nobody is on.
  *
  * `released` counts what may have freed ports that no destination's record knows of.
+ *
+ * NAMESPACES of them are remembered. Calls from any other are left to the kernel, until one of these has gone, or no call has
+ * come from it for UNUSED_NS: then what is remembered of it makes room. If it does come back it begins anew.
  */
 #ifndef BERTH_BPF_PORT_NAMESPACE_H
 #define BERTH_BPF_PORT_NAMESPACE_H
@@ -21,6 +24,8 @@
 
 #define NAMESPACES    64
 #define READ_EVERY_NS 250000000ull
+#define UNUSED_NS     60000000000ull /* TIME_WAIT: whatever it left has gone */
+#define SEEK_EVERY_NS 100000000ull
 #define HAND_STEPS    16
 
 struct port_namespace {
@@ -28,11 +33,14 @@ struct port_namespace {
 	struct windows windows;
 	__u64 given
 		[PORT_WORDS]; /* a bit for each port that was given to a connect(), until nobody is on it */
+	__u64 net;	      /* struct net *, which may have gone; 0: this is being made */
 	__u64 read_ns, swept_ns;
 	__u32 range;  /* as the kernel has it */
 	__u32 change; /* of the settings, when read */
 	__u32 shape; /* 0: nothing was read yet; another number whenever `allowed` or the settings are others */
 	__u32 hand;
+	__u32 cursor; /* of the policy that goes by the order of the ports (policy.h) */
+	__u32 pad;
 	__u32 released;
 	__u32 bind_released; /* when a search for bind() found no fresh port for bind_source_be */
 	__u64 bind_until_ns; /* until when that stands */
@@ -40,7 +48,7 @@ struct port_namespace {
 };
 
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, NAMESPACES);
 	__type(key, __u64); /* net_cookie, which is never used again */
 	__type(value, struct port_namespace);
@@ -149,18 +157,72 @@ __noinline int read_namespace(struct port_namespace *namespace, const struct sys
 	return 0;
 }
 
-/* NULL: nothing is known, and nothing is to be done. One CPU reads, the others go on with what there is. */
+/* ---- room ---- */
+
+struct leaver {
+	__u64 cookie; /* 0: nobody leaves */
+	__u64 before_ns;
+};
+
+/* The first that has gone, or the one that was not used for longest. */
+static long find_leaver(const void *map, const __u64 *cookie, const struct port_namespace *namespace,
+			struct leaver *leaver)
+{
+	const struct net *net = read_as(net, namespace->net);
+
+	if (namespace->net == 0)
+		return 0;
+	if (net->net_cookie != *cookie || net->passive.refs.counter == 0) {
+		leaver->cookie = *cookie;
+		return 1;
+	}
+	if ((__s64)(namespace->read_ns - leaver->before_ns) < 0) {
+		leaver->cookie = *cookie;
+		leaver->before_ns = namespace->read_ns;
+	}
+	return 0;
+}
+
+static __u64 sought_ns; /* when room was last looked for */
+
+static __always_inline void make_room(__u64 now_ns)
+{
+	struct leaver leaver = { .before_ns = now_ns - UNUSED_NS };
+	__u64 before = sought_ns;
+
+	if ((__s64)(now_ns - before) < (__s64)SEEK_EVERY_NS ||
+	    __sync_val_compare_and_swap(&sought_ns, before, now_ns) != before)
+		return;
+	bpf_for_each_map_elem(&namespaces, find_leaver, &leaver, 0);
+	if (leaver.cookie != 0)
+		bpf_map_delete_elem(&namespaces, &leaver.cookie);
+}
+
+static __always_inline struct port_namespace *make_namespace(const struct net *net, __u64 cookie,
+							     __u64 now_ns)
+{
+	struct port_namespace *namespace;
+
+	if (bpf_map_update_elem(&namespaces, &cookie, &new_namespace, BPF_NOEXIST) == -E2BIG) {
+		make_room(now_ns);
+		bpf_map_update_elem(&namespaces, &cookie, &new_namespace, BPF_NOEXIST);
+	}
+	namespace = bpf_map_lookup_elem(&namespaces, &cookie);
+	if (namespace)
+	namespace->net = (__u64)net;
+	return namespace;
+}
+
+/* NULL: there is no room for it. One CPU reads, the others go on with what there is. */
 static __always_inline struct port_namespace *namespace_of(struct net *net, __u64 cookie, __u64 now_ns)
 {
 	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &cookie);
 	__u64 read_ns;
 
-	if (!namespace) {
-		bpf_map_update_elem(&namespaces, &cookie, &new_namespace, BPF_NOEXIST);
-		namespace = bpf_map_lookup_elem(&namespaces, &cookie);
-		if (!namespace)
-			return NULL;
-	}
+	if (!namespace)
+	namespace = make_namespace(net, cookie, now_ns);
+	if (!namespace)
+		return NULL;
 	read_ns = namespace->read_ns;
 	if (((__s64)(now_ns - read_ns) >= (__s64)READ_EVERY_NS || namespace->change != settings.change) &&
 	    __sync_val_compare_and_swap(&namespace->read_ns, read_ns, now_ns) == read_ns) {
@@ -169,7 +231,7 @@ static __always_inline struct port_namespace *namespace_of(struct net *net, __u6
 
 		read_namespace(namespace, &sysctls);
 	}
-	return namespace->shape != 0 ? namespace : NULL;
+	return namespace;
 }
 
 /* ---- fresh ports ---- */

@@ -76,21 +76,41 @@ static __always_inline void learn_source(struct record *record, const __u32 *sou
 	record->source_ns = now_ns;
 }
 
-/* From where `who`, or anybody if 0, is connected to the destination from this port. */
-static __always_inline bool ask_source(struct call *call, unsigned port, __u64 who, struct look *look)
+static __always_inline void name_source(const struct sock_common *common, __u32 *ret_source_be)
 {
+	if (common->skc_family == AF_INET6) {
+		ret_source_be[0] = common->skc_v6_rcv_saddr.s6_addr32[0];
+		ret_source_be[1] = common->skc_v6_rcv_saddr.s6_addr32[1];
+		ret_source_be[2] = common->skc_v6_rcv_saddr.s6_addr32[2];
+		ret_source_be[3] = common->skc_v6_rcv_saddr.s6_addr32[3];
+	} else {
+		ret_source_be[0] = ret_source_be[1] = 0;
+		ret_source_be[2] = bpf_htonl(0xffff);
+		ret_source_be[3] = common->skc_rcv_saddr;
+	}
+}
+
+/* From where `who`, or anybody if 0, is connected to the destination from this port. */
+static __always_inline bool ask_source(struct call *call, unsigned port, __u64 who, __u32 *ret_source_be)
+{
+	__u64 self = call->question.who;
+	struct look look;
+
 	call->question.who = who;
 	call->question.tell_source = true;
-	look_for(call, port, look);
+	look_for(call, port, &look);
 	call->question.tell_source = false;
-	call->question.who = 0;
-	return look->source_found;
+	call->question.who = self;
+	if (look.asked == 0)
+		return false;
+	name_source(read_as(sock_common, look.asked), ret_source_be);
+	return true;
 }
 
 /* Of the last connection. If that has ended, its end has told. */
 __noinline int confirm_source(struct call *call, struct record *record)
 {
-	struct look look;
+	__u32 source_be[4];
 	__u64 last;
 
 	if (!call || !record || call->question.bound || record->last == 0 ||
@@ -98,24 +118,24 @@ __noinline int confirm_source(struct call *call, struct record *record)
 		return 0;
 	last = record->last;
 	record->last = 0;
-	if (ask_source(call, record->last_port, last, &look))
-		learn_source(record, look.source_be, call->now_ns);
+	if (ask_source(call, record->last_port, last, source_be))
+		learn_source(record, source_be, call->now_ns);
 	return 0;
 }
 
 /* Of somebody on this port, until it is known. */
 __noinline int guess_source(struct call *call, struct record *record, unsigned port)
 {
-	struct look look;
+	__u32 source_be[4];
 
 	if (!call || !record || call->question.bound || record->source_ns != 0)
 		return 0;
 	/* What was found by the last guess, or without one, says nothing of this one, which this call puts to the test. */
 	record->verdict_until_ns = 0;
 	record->probed_ns = call->now_ns;
-	if (!ask_source(call, port, 0, &look))
+	if (!ask_source(call, port, 0, source_be))
 		return 0;
-	__builtin_memcpy(record->source_be, look.source_be, sizeof(record->source_be));
+	__builtin_memcpy(record->source_be, source_be, sizeof(record->source_be));
 	record->source_known = true;
 	return 0;
 }

@@ -19,7 +19,7 @@ static const char help[] =
 	"that runs ends. Needs root.\n\n"
 	"  --pin=DIR              where it is kept; the default is /sys/fs/bpf/berth\n"
 	"  --json                 print one object: pin, cgroup (null: nothing was attached), hooks[], maps[], and\n"
-	"                         ways (how often calls were answered which way; null: another build's)\n"
+	"                         ways (how often each program answered which way; null: another build's)\n"
 	"  -h, --help             this text\n";
 
 enum {
@@ -73,17 +73,31 @@ static void print_names(const json_t *report, const char *kind)
 	putchar(')');
 }
 
+static json_int_t sum_of_programs(json_t *ways, const char *way)
+{
+	const char *program;
+	json_int_t sum = 0;
+	json_t *counts;
+
+	json_object_foreach(ways, program, counts) {
+		sum += json_integer_value(json_object_get(counts, way));
+	}
+	return sum;
+}
+
 static void print_counts(json_t *ways)
 {
+	json_t *some = json_object_iter_value(json_object_iter(ways)), *count;
 	const char *name;
-	json_t *count;
 
 	if (!json_is_object(ways))
 		return;
 	fputs("calls were answered:", stdout);
-	json_object_foreach(ways, name, count) {
-		if (json_integer_value(count) > 0)
-			printf(" %s %" JSON_INTEGER_FORMAT, name, json_integer_value(count));
+	json_object_foreach(some, name, count) {
+		json_int_t sum = sum_of_programs(ways, name);
+
+		if (sum > 0)
+			printf(" %s %" JSON_INTEGER_FORMAT, name, sum);
 	}
 	putchar('\n');
 }

@@ -54,13 +54,19 @@ static void print_in_force(const struct pinned_reader *reader)
 {
 	const struct pinned *pinned = &reader->pinned;
 
-	printf("          exhausted = %s, %u ports withheld by the settings\n",
-	       settings_exhausted_name(&pinned->settings), settings_withheld(&pinned->settings));
+	printf("          policy = %s, exhausted = %s, %u ports withheld by the settings\n",
+	       settings_policy_name(&pinned->settings), settings_exhausted_name(&pinned->settings),
+	       settings_withheld(&pinned->settings));
+	if (pinned->settings.excluded_cgroups + pinned->settings.excluded_destinations > 0)
+		printf("          excluded: cgroups %u, destinations %u\n", pinned->settings.excluded_cgroups,
+		       pinned->settings.excluded_destinations);
 	fputs("          answered:", stdout);
-	for (int way = 0; way < WIRE_WAYS; way++)
-		if (pinned->ways[way] > 0)
-			printf(" %s %llu", wire_way_name((enum wire_way)way),
-			       (unsigned long long)pinned->ways[way]);
+	for (int way = 0; way < WIRE_WAYS; way++) {
+		uint64_t count = ways_sum(pinned->ways, (enum wire_way)way);
+
+		if (count > 0)
+			printf(" %s %llu", wire_way_name((enum wire_way)way), (unsigned long long)count);
+	}
 	putchar('\n');
 	print_governed(pinned);
 	print_exhaustions(reader);

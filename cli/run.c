@@ -109,10 +109,9 @@ static int run_as_it_is(char *const argv[])
 
 /* Kernel mode for one program only makes others worse off, as their connections cannot have the ports that it holds; so
  * that has to be asked for. (Under a supervisor of ours, whose doing looks the same, supervise_run() knows better.) */
-static int run_best(const struct supervise_options *options, char *const argv[])
+static int run_best(const struct supervise_options *options, bool own_policy, char *const argv[])
 {
-	bool steered = options->config->policy == BERTH_POLICY_BERTH && !notification_supervised() &&
-		       steered_by_kernel();
+	bool steered = !own_policy && !notification_supervised() && steered_by_kernel();
 
 	if (options->verbose)
 		fprintf(stderr, "berth run: auto: %s\n",
@@ -121,28 +120,17 @@ static int run_best(const struct supervise_options *options, char *const argv[])
 	return steered ? run_as_it_is(argv) : supervise_run(options, argv);
 }
 
-static int run_by_kernel(const struct supervise_options *options, char *const argv[])
-{
-	const struct config *config = options->config;
-
-	if (config->policy != BERTH_POLICY_BERTH)
-		return usage_error("run", "--policy=%s: --mode=kernel has the policy berth only",
-				   berth_policy_name(config->policy));
-	if (config->exclude_destination_count > 0)
-		return failure("run", "--mode=kernel steers connections to every destination: it cannot heed "
-				      "exclude-destination of the settings");
-	return kernel_run(config, options->verbose, argv);
-}
-
-static int run_in(enum mode mode, const struct supervise_options *options, char *const argv[])
+/* own_policy: the command line has another one than the settings, which a daemon heeds. */
+static int run_in(enum mode mode, const struct supervise_options *options, bool own_policy,
+		  char *const argv[])
 {
 	switch (mode) {
 	case KERNEL:
-		return run_by_kernel(options, argv);
+		return kernel_run(options->config, options->verbose, argv);
 	case SUPERVISE:
 		return supervise_run(options, argv);
 	default:
-		return run_best(options, argv);
+		return run_best(options, own_policy, argv);
 	}
 }
 
@@ -152,6 +140,7 @@ int command_run(int argc, char **argv)
 	struct config config;
 	struct supervise_options options = { .config = &config };
 	char line[CONFIG_LINE_SIZE];
+	bool own_policy;
 	int option, status;
 
 	/* '+': the first word that is no option is the program, and what follows belongs to it. */
@@ -164,8 +153,9 @@ int command_run(int argc, char **argv)
 		return usage_error("run", "no PROGRAM given; 'berth run --help' shows how");
 	if (!config_read_settings(request.config_path, &config, line))
 		return failure("run", "%s", line);
+	own_policy = request.has_policy && request.policy != config.policy;
 	if (request.has_policy)
 		config.policy = request.policy;
 	options.verbose = request.verbose;
-	return run_in(request.mode, &options, argv + optind);
+	return run_in(request.mode, &options, own_policy, argv + optind);
 }

@@ -13,6 +13,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "daemon/excluded.h"
 #include "daemon/governor.h"
 #include "daemon/install.h"
 #include "daemon/pinned.h"
@@ -29,6 +30,9 @@
 /* A web process that ends sooner than that is not started again: it would end again. */
 #define WEB_LEAST_LIFE_NS 10000000000ull
 
+/* How often it looks for the cgroups that are to be left alone. */
+#define CGROUPS_EVERY_NS 1000000000ull
+
 #define LOCK_TRIES   50
 #define LOCK_WAIT_MS 20
 
@@ -43,6 +47,8 @@ struct daemon {
 	void *variables;      /* of the hooks, mapped */
 	struct governor *governor;
 	struct port_events events;
+	struct excluded_cgroups excluded; /* as last found */
+	uint64_t excluded_ns;
 	struct web web;
 	uint64_t web_start_ns;
 	struct trouble trouble;
@@ -254,12 +260,39 @@ static bool start_work(struct daemon *daemon)
 	return daemon->governor != NULL;
 }
 
+/* Services come and go, and their cgroups with them. */
+static void look_for_cgroups(struct daemon *daemon)
+{
+	struct excluded_cgroups before = daemon->excluded;
+	uint64_t now_ns = clock_ns();
+
+	if (now_ns - daemon->excluded_ns < CGROUPS_EVERY_NS)
+		return;
+	daemon->excluded_ns = now_ns;
+	excluded_find(&daemon->config, &daemon->excluded);
+	if (memcmp(&before, &daemon->excluded, sizeof(before)) == 0)
+		return;
+	excluded_say(&daemon->config, &before, &daemon->excluded);
+	if (!excluded_write_pinned(&daemon->config, &daemon->excluded, daemon->install.dir, daemon->variables,
+				   &daemon->trouble))
+		say("%s", daemon->trouble.text);
+}
+
+/* With other settings: says of each that is not there. */
+static void look_for_cgroups_anew(struct daemon *daemon)
+{
+	memset(&daemon->excluded, 0, sizeof(daemon->excluded));
+	daemon->excluded_ns = 0;
+	look_for_cgroups(daemon);
+}
+
 /* In how many milliseconds there is more. */
 static int work(struct daemon *daemon)
 {
 	int more = governor_work(daemon->governor);
 
 	port_events_look(&daemon->events);
+	look_for_cgroups(daemon);
 	return more < 0 ? PORT_EVENTS_EVERY_MS : more;
 }
 
@@ -313,6 +346,7 @@ static void reload(struct daemon *daemon)
 		governor_apply(daemon->governor, &daemon->config);
 		web_stop(&daemon->web);
 		start_web(daemon);
+		look_for_cgroups_anew(daemon);
 		say_what_has_no_effect(daemon);
 		say_if_cgroup_stays(daemon);
 	} else {
@@ -368,6 +402,7 @@ int daemon_run(const struct daemon_options *options)
 		  begin_to_steer(&daemon) && watch_pins(&daemon) && start_work(&daemon);
 	if (started) {
 		governor_apply(daemon.governor, &daemon.config);
+		look_for_cgroups_anew(&daemon);
 		say_what_has_no_effect(&daemon);
 		start_web(&daemon);
 		service_tell("READY=1");
@@ -387,6 +422,7 @@ int daemon_check(const struct daemon_options *options)
 		[INSTALL_SAME] = "is attached already",
 		[INSTALL_REPLACE] = "would replace what is attached",
 	};
+	const struct excluded_cgroups nothing = { 0 };
 	enum install_verdict verdict = INSTALL_REFUSED;
 	struct daemon daemon;
 
@@ -400,6 +436,8 @@ int daemon_check(const struct daemon_options *options)
 		say("%s", daemon.trouble.text);
 	} else {
 		printf("%s: %s, pinned in %s\n", would[verdict], daemon.cgroup, daemon.install.dir);
+		excluded_find(&daemon.config, &daemon.excluded);
+		excluded_say(&daemon.config, &nothing, &daemon.excluded);
 		say_what_has_no_effect(&daemon);
 	}
 	finish(&daemon);

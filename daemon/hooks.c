@@ -31,12 +31,27 @@ static const char *const way_names[] = {
 	[WIRE_NOT_TCP] = "not-tcp",
 	[WIRE_LINK_LOCAL] = "link-local",
 	[WIRE_NO_STATE] = "no-state",
+	[WIRE_NO_ROOM] = "no-room",
+	[WIRE_EXCLUDED] = "excluded",
 	[WIRE_LOOK] = "looks",
 	[WIRE_MISS] = "misses",
 	[WIRE_BIND_REFUSED] = "bind-refused",
 	[WIRE_SURVEY] = "surveys",
 };
 static_assert(sizeof(way_names) / sizeof(way_names[0]) == WIRE_WAYS, "a name for each way");
+
+static const char *const hook_names[] = {
+	[WIRE_CONNECT4] = "connect4",
+	[WIRE_CONNECT6] = "connect6",
+	[WIRE_BIND4] = "bind4",
+	[WIRE_BIND6] = "bind6",
+};
+static_assert(sizeof(hook_names) / sizeof(hook_names[0]) == WIRE_HOOKS, "a name for each program");
+
+const char *wire_hook_name(enum wire_hook hook)
+{
+	return hook_names[hook];
+}
 
 const char *wire_way_name(enum wire_way way)
 {
@@ -60,9 +75,18 @@ const char *hooks_build(void)
 	return BERTH_BUILD;
 }
 
+uint64_t ways_sum(const __u64 (*ways)[WIRE_WAYS], enum wire_way way)
+{
+	uint64_t sum = 0;
+
+	for (unsigned hook = 0; hook < WIRE_HOOKS; hook++)
+		sum += ways[hook][way];
+	return sum;
+}
+
 uint64_t hooks_way(const struct hooks *hooks, enum wire_way way)
 {
-	return hooks->berth->bss->ways[way];
+	return ways_sum(hooks->berth->bss->ways, way);
 }
 
 const char *hooks_variables_name(void)
@@ -77,7 +101,7 @@ size_t hooks_variables_size(void)
 	return (sizeof(struct berth__bss) + page - 1) / page * page;
 }
 
-const __u64 *hooks_ways(const void *variables)
+const __u64 (*hooks_ways(const void *variables))[WIRE_WAYS]
 {
 	return ((const struct berth__bss *)variables)->ways;
 }

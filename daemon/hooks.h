@@ -45,21 +45,25 @@ void hooks_attach_failure(const struct bpf_program *program, int error, struct t
 /* Names the object that this binary carries: two builds that differ have different ones. */
 const char *hooks_build(void);
 
-/* How often each way was taken. Only of loaded hooks. */
+/* How often each way was taken, in all programs. Only of loaded hooks. */
 uint64_t hooks_way(const struct hooks *hooks, enum wire_way way);
 
 /* The variables of the program are a map, which can be mapped into memory (mmap()): its name, how much there is of
  * it, a multiple of the page size, and where in it what is shared with user space lies. */
 const char *hooks_variables_name(void);
 size_t hooks_variables_size(void);
-const __u64 *hooks_ways(const void *variables); /* WIRE_WAYS of them */
+const __u64 (*hooks_ways(const void *variables))[WIRE_WAYS]; /* WIRE_HOOKS of them */
 struct wire_settings *hooks_settings(void *variables);
 __u64 *hooks_governed(void *variables); /* WIRE_GOVERNED of them */
 
-/* The same of loaded hooks. */
+/* How often each way was taken, in all programs. */
+uint64_t ways_sum(const __u64 (*ways)[WIRE_WAYS], enum wire_way way);
+
+/* The settings of loaded hooks. */
 struct wire_settings *hooks_own_settings(struct hooks *hooks);
 
-/* "fresh", "shared", ...; "entered", "ended-cap", ...; never NULL. */
+/* "connect4", ...; "fresh", "shared", ...; "entered", "ended-cap", ...; never NULL. */
+const char *wire_hook_name(enum wire_hook hook);
 const char *wire_way_name(enum wire_way way);
 const char *wire_governed_name(enum wire_governed what);
 

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/excluded.h"
 #include "daemon/hooks.h"
 #include "daemon/settings.h"
 #include "host/cgroup.h"
@@ -54,8 +55,13 @@ static bool enter(struct keeper *keeper, pid_t program)
 
 static bool attach(struct keeper *keeper)
 {
+	struct excluded_cgroups cgroups;
+
 	settings_choose(keeper->config, keeper->hooks);
 	if (!hooks_load(keeper->hooks, &keeper->failure))
+		return false;
+	excluded_find(keeper->config, &cgroups);
+	if (!excluded_write_own(keeper->config, &cgroups, keeper->hooks, &keeper->failure))
 		return false;
 	settings_write(keeper->config, hooks_own_settings(keeper->hooks));
 	return hooks_attach(keeper->hooks, keeper->cgroup.fd, &keeper->failure);

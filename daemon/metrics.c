@@ -21,12 +21,6 @@ static void gauge(FILE *out, const char *name, const char *help, double value)
 	fprintf(out, "berth_%s %.15g\n", name, value);
 }
 
-static void counter(FILE *out, const char *name, const char *help, double value)
-{
-	head(out, name, "counter", help);
-	fprintf(out, "berth_%s %.15g\n", name, value);
-}
-
 /* A label's value, with what the format wants to have escaped. */
 static void quoted(FILE *out, const char *text)
 {
@@ -196,25 +190,36 @@ static void write_destinations(FILE *out, const struct port_report *report)
 
 /* ---- kernel mode ---- */
 
+/* What is counted besides the answers. */
+static void write_besides(FILE *out, const struct pinned *pinned, const char *name, const char *help,
+			  enum wire_way way)
+{
+	head(out, name, "counter", help);
+	for (int hook = 0; hook < WIRE_HOOKS; hook++)
+		fprintf(out, "berth_%s{program=\"%s\"} %llu\n", name, wire_hook_name((enum wire_hook)hook),
+			(unsigned long long)pinned->ways[hook][way]);
+}
+
 static void write_kernel_mode(FILE *out, const struct pinned *pinned)
 {
 	gauge(out, "kernel_mode_hooks", "eBPF programs that are attached.", pinned->hooks);
 	gauge(out, "withheld_ports", "Ports that MaxUserPort and ReservedPorts withhold.",
 	      settings_withheld(&pinned->settings));
 	head(out, "calls_total", "counter",
-	     "bind() to port 0 and connect() that kernel mode saw, by how they were answered.");
-	for (int way = 0; way < WIRE_WAYS_OUT; way++)
-		fprintf(out, "berth_calls_total{answer=\"%s\"} %llu\n", wire_way_name((enum wire_way)way),
-			(unsigned long long)pinned->ways[way]);
-	counter(out, "looks_total", "Ports that kernel mode looked at in the kernel's bind table.",
-		(double)pinned->ways[WIRE_LOOK]);
-	counter(out, "misses_total", "Of these, those that could not be given.",
-		(double)pinned->ways[WIRE_MISS]);
-	counter(out, "refused_binds_total",
-		"Binds that the kernel refused all the same, each answered with another port.",
-		(double)pinned->ways[WIRE_BIND_REFUSED]);
-	counter(out, "surveys_total", "Walks over the range, to learn anew what is taken for a destination.",
-		(double)pinned->ways[WIRE_SURVEY]);
+	     "bind() to port 0 and connect() that kernel mode saw, by the program that did and how they were answered.");
+	for (int hook = 0; hook < WIRE_HOOKS; hook++)
+		for (int way = 0; way < WIRE_WAYS_OUT; way++)
+			fprintf(out, "berth_calls_total{program=\"%s\",answer=\"%s\"} %llu\n",
+				wire_hook_name((enum wire_hook)hook), wire_way_name((enum wire_way)way),
+				(unsigned long long)pinned->ways[hook][way]);
+	write_besides(out, pinned, "looks_total",
+		      "Ports that kernel mode looked at in the kernel's bind table.", WIRE_LOOK);
+	write_besides(out, pinned, "misses_total", "Of these, those that could not be given.", WIRE_MISS);
+	write_besides(out, pinned, "refused_binds_total",
+		      "Binds that the kernel refused all the same, each answered with another port.",
+		      WIRE_BIND_REFUSED);
+	write_besides(out, pinned, "surveys_total",
+		      "Walks over the range, to learn anew what is taken for a destination.", WIRE_SURVEY);
 }
 
 static void write_self(FILE *out, const struct recent_look *look, const struct pinned *pinned)

@@ -50,8 +50,7 @@ void *pinned_map(const char *dir, bool writable)
 
 void pinned_refresh(struct pinned_reader *reader)
 {
-	for (int way = 0; way < WIRE_WAYS; way++)
-		reader->pinned.ways[way] = hooks_ways(reader->variables)[way];
+	memcpy(reader->pinned.ways, hooks_ways(reader->variables), sizeof(reader->pinned.ways));
 	for (int what = 0; what < WIRE_GOVERNED; what++)
 		reader->pinned.governed[what] = hooks_governed(reader->variables)[what];
 	reader->pinned.settings = *hooks_settings(reader->variables);

@@ -18,8 +18,8 @@ struct pinned {
 	unsigned hooks; /* attached programs */
 
 	/* These mean something only where pinned_read() returns 0. */
-	uint64_t ways
-		[WIRE_WAYS]; /* since they were attached first; an upgrade goes on with them where it can */
+	/* Since they were attached first; an upgrade goes on with them where it can. */
+	__u64 ways[WIRE_HOOKS][WIRE_WAYS];
 	struct wire_settings settings;
 	uint64_t governed[WIRE_GOVERNED];
 };

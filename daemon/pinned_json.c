@@ -12,9 +12,14 @@ json_t *ways_json(const struct pinned *pinned)
 {
 	json_t *ways = json_object();
 
-	for (int way = 0; way < WIRE_WAYS; way++)
-		json_object_set_new(ways, wire_way_name((enum wire_way)way),
-				    json_integer((json_int_t)pinned->ways[way]));
+	for (int hook = 0; hook < WIRE_HOOKS; hook++) {
+		json_t *of_hook = json_object();
+
+		for (int way = 0; way < WIRE_WAYS; way++)
+			json_object_set_new(of_hook, wire_way_name((enum wire_way)way),
+					    json_integer((json_int_t)pinned->ways[hook][way]));
+		json_object_set_new(ways, wire_hook_name((enum wire_hook)hook), of_hook);
+	}
 	return ways;
 }
 
@@ -30,8 +35,10 @@ static json_t *governed_json(const struct pinned *pinned)
 
 static json_t *in_force_json(const struct wire_settings *settings)
 {
-	return json_pack("{s:s, s:i}", "exhausted", settings_exhausted_name(settings), "withheld",
-			 (int)settings_withheld(settings));
+	return json_pack("{s:s, s:s, s:i, s:i, s:i}", "policy", settings_policy_name(settings), "exhausted",
+			 settings_exhausted_name(settings), "withheld", (int)settings_withheld(settings),
+			 "excluded_cgroups", (int)settings->excluded_cgroups, "excluded_destinations",
+			 (int)settings->excluded_destinations);
 }
 
 const char *pinned_remote_text(const struct pinned_exhaustion *exhaustion, char text[VIEW_ENDPOINT_TEXT])

@@ -10,7 +10,7 @@
 #include "daemon/pinned.h"
 #include "view/text.h"
 
-/* How often calls were answered which way, by name. */
+/* How often calls were answered which way: for each program by its name an object of numbers by the way's name. */
 json_t *ways_json(const struct pinned *pinned);
 
 /* attached (true), version, build, cgroup, hooks (how many); settings, ways and ports_exhausted (the last destinations),

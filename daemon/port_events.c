@@ -17,7 +17,7 @@
 void port_events_init(struct port_events *events, const char *dir, const void *variables)
 {
 	*events = (struct port_events){ .dir = dir, .variables = variables, .begun_ns = clock_ns() };
-	events->exhausted = hooks_ways(variables)[WIRE_EXHAUSTED];
+	events->exhausted = ways_sum(hooks_ways(variables), WIRE_EXHAUSTED);
 }
 
 /* What is remembered of a destination; of a new one nothing, in the place of the one that was said longest ago. */
@@ -72,7 +72,7 @@ static void see(struct port_events *events, const struct pinned_exhaustion *one,
 void port_events_look(struct port_events *events)
 {
 	struct pinned_exhaustion latest[PINNED_EXHAUSTIONS];
-	uint64_t now_ns = clock_ns(), exhausted = hooks_ways(events->variables)[WIRE_EXHAUSTED];
+	uint64_t now_ns = clock_ns(), exhausted = ways_sum(hooks_ways(events->variables), WIRE_EXHAUSTED);
 	struct pinned_reader reader;
 	unsigned count;
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "daemon/excluded.h"
 #include "daemon/hooks.h"
 #include "daemon/pinned.h"
 
@@ -14,6 +15,12 @@ static const __u32 exhausted[] = {
 	[CONFIG_EXHAUSTED_FAIL] = WIRE_SAY_SO,
 	[CONFIG_EXHAUSTED_KERNEL] = WIRE_TO_KERNEL,
 	[CONFIG_EXHAUSTED_TAKE_OVER] = WIRE_TAKE_OVER,
+};
+
+static const __u32 policies[] = {
+	[BERTH_POLICY_BERTH] = WIRE_BERTH,
+	[BERTH_POLICY_SP1] = WIRE_SP1,
+	[BERTH_POLICY_LEGACY] = WIRE_LEGACY,
 };
 
 /* A call that reads the ports meanwhile reads them once more: for that `change` is written last. */
@@ -28,6 +35,7 @@ void settings_write(const struct config *config, struct wire_settings *in_force)
 		for (unsigned port = first; port <= last; port++)
 			withheld[port / 64] |= 1ull << port % 64;
 	in_force->exhausted = exhausted[config->exhausted];
+	in_force->policy = policies[config->policy];
 	memcpy(in_force->withheld, withheld, sizeof(withheld));
 	__atomic_add_fetch(&in_force->change, 1, __ATOMIC_RELEASE);
 }
@@ -42,13 +50,18 @@ void settings_choose(const struct config *config, struct hooks *hooks)
 bool settings_write_pinned(const struct config *config, const char *dir, struct trouble *ret_trouble)
 {
 	void *variables = pinned_map(dir, true);
+	struct excluded_cgroups cgroups;
+	bool done;
 
 	if (!variables)
 		return trouble_say(ret_trouble, "%.300s: the settings cannot be written: %s", dir,
 				   strerror(errno));
-	settings_write(config, hooks_settings(variables));
+	excluded_find(config, &cgroups);
+	done = excluded_write_pinned(config, &cgroups, dir, variables, ret_trouble);
+	if (done)
+		settings_write(config, hooks_settings(variables));
 	munmap(variables, hooks_variables_size());
-	return true;
+	return done;
 }
 
 const char *settings_exhausted_name(const struct wire_settings *settings)
@@ -58,6 +71,15 @@ const char *settings_exhausted_name(const struct wire_settings *settings)
 	while (one < CONFIG_EXHAUSTED_TAKE_OVER && exhausted[one] != settings->exhausted)
 		one++;
 	return config_exhausted_name(one);
+}
+
+const char *settings_policy_name(const struct wire_settings *settings)
+{
+	enum berth_policy one = BERTH_POLICY_BERTH;
+
+	while (one < BERTH_POLICY_LEGACY && policies[one] != settings->policy)
+		one++;
+	return berth_policy_name(one);
 }
 
 unsigned settings_withheld(const struct wire_settings *settings)
@@ -71,18 +93,12 @@ unsigned settings_withheld(const struct wire_settings *settings)
 
 bool settings_without_effect(const struct config *config, char ret_names[SETTINGS_NAMES_SIZE])
 {
-	struct config initial;
 	size_t length = 0;
-
-	config_set_defaults(&initial);
 	const struct {
 		const char *name;
 		bool is_set;
 	} settings[] = {
 		{ "TcpTimedWaitDelay above 60", config->timed_wait_delay > 60 },
-		{ "policy", config->policy != initial.policy },
-		{ "exclude-cgroup", config->exclude_cgroup_count > 0 },
-		{ "exclude-destination", config->exclude_destination_count > 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)

@@ -12,7 +12,7 @@
 #include "daemon/trouble.h"
 #include "wire/kernel_mode.h"
 
-/* Writes exhausted, MaxUserPort and ReservedPorts. in_force may be in use. */
+/* Writes policy, exhausted, MaxUserPort and ReservedPorts. in_force may be in use. */
 void settings_write(const struct config *config, struct wire_settings *in_force);
 
 struct hooks;
@@ -21,11 +21,12 @@ struct hooks;
  * that were opened. */
 void settings_choose(const struct config *config, struct hooks *hooks);
 
-/* settings_write() for hooks of this build that are pinned in dir. */
+/* settings_write() for hooks of this build that are pinned in dir, and what they are to leave alone (excluded.h). */
 bool settings_write_pinned(const struct config *config, const char *dir, struct trouble *ret_trouble);
 
-/* exhausted, by its name in berth.conf(5), and how many ports are withheld. */
+/* exhausted and policy, by their names in berth.conf(5), and how many ports are withheld. */
 const char *settings_exhausted_name(const struct wire_settings *settings);
+const char *settings_policy_name(const struct wire_settings *settings);
 unsigned settings_withheld(const struct wire_settings *settings);
 
 /* The settings that are not as by default and that no daemon of this version heeds: their names, with ", " in between.

@@ -227,7 +227,10 @@ function fillTable(table, rows, none) {
 function showEvents(mode) {
   fillTable(byId("events"), (mode.ports_exhausted || []).map(one =>
     [one.remote, integer.format(one.count), one.last_s < 1 ? "now" : `${duration(one.last_s)} ago`]), "none");
-  fillTable(byId("ways"), Object.entries(mode.ways || {}).filter(([, count]) => count > 0)
+  const ways = {}; // of all programs together
+  for (const of of Object.values(mode.ways || {}))
+    for (const [name, count] of Object.entries(of)) ways[name] = (ways[name] || 0) + count;
+  fillTable(byId("ways"), Object.entries(ways).filter(([, count]) => count > 0)
     .map(([name, count]) => [name, integer.format(count)]), "none yet");
 }
 

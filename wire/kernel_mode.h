@@ -19,6 +19,13 @@ enum wire_exhausted {
 	WIRE_TAKE_OVER, /* the longest-waiting TIME_WAIT, where both ends use timestamps; if there is none, EADDRNOTAVAIL */
 };
 
+/* How ports are chosen; core/port_space.h has the same ones. */
+enum wire_policy {
+	WIRE_BERTH,
+	WIRE_SP1,
+	WIRE_LEGACY,
+};
+
 /* Written by the loader, at start and at any time later. */
 struct wire_settings {
 	__u32 exhausted; /* enum wire_exhausted */
@@ -26,11 +33,39 @@ struct wire_settings {
 	__u64 withheld
 		[WIRE_PORT_WORDS]; /* a bit for each port that is not to be given, beside ip_local_reserved_ports */
 	__u64 governed; /* SO_NETNS_COOKIE whose connections are reported as they enter TIME_WAIT; 0: none */
+	/* How many there are in the maps of these names; 0: these are not looked at. */
+	__u32 excluded_cgroups;
+	__u32 excluded_destinations;
+	__u32 policy; /* enum wire_policy */
+	__u32 pad;
 };
-_Static_assert(sizeof(struct wire_settings) == 8208, "no hidden padding");
+_Static_assert(sizeof(struct wire_settings) == 8224, "no hidden padding");
 
-/* Every bind() to port 0 and every connect() that the program sees ends in one way; what comes after WIRE_WAYS_OUT is
- * counted besides. */
+/* Room in these maps: twice of what the settings may have, as new ones are put in before old ones leave. */
+#define WIRE_EXCLUDED_CGROUPS	   64
+#define WIRE_EXCLUDED_DESTINATIONS 512
+
+/* Key of a prefix that is left alone. What comes before the address must be the same. */
+struct wire_excluded {
+	__u32 prefix;  /* bits that count, of those behind this member: 32 and more */
+	__u16 port_be; /* 0: every port */
+	__u16 ipv4;
+	__u32 address_be[4]; /* IPv4 in its mapped form */
+};
+_Static_assert(sizeof(struct wire_excluded) == 24, "no hidden padding");
+#define WIRE_EXCLUDED_BITS (32 + 128)
+
+/* The programs that answer calls; the others take note only. */
+enum wire_hook {
+	WIRE_CONNECT4,
+	WIRE_CONNECT6,
+	WIRE_BIND4,
+	WIRE_BIND6,
+	WIRE_HOOKS,
+};
+
+/* Every bind() to port 0 and every connect() that the program sees ends in one way, which is counted for each
+ * program; what comes after WIRE_WAYS_OUT is counted besides. */
 enum wire_way {
 	WIRE_FRESH, /* given: nobody was on the port, nor any TIME_WAIT */
 	WIRE_SHARED, /* given: in use or in TIME_WAIT, but not with this destination, and all that are on it share */
@@ -42,7 +77,9 @@ enum wire_way {
 			   * IP_BIND_ADDRESS_NO_PORT */
 	WIRE_NOT_TCP,	 /* left alone: UDP and other protocols, MPTCP, a wrong address family */
 	WIRE_LINK_LOCAL, /* left alone: the same address may be there on another link */
-	WIRE_NO_STATE,	 /* left to the kernel: nothing could be remembered of the network namespace */
+	WIRE_NO_STATE,	 /* left to the kernel: another call is just making the network namespace's state */
+	WIRE_NO_ROOM,	 /* left to the kernel: there are too many network namespaces to remember this one */
+	WIRE_EXCLUDED,	 /* left alone: the settings exclude the program's cgroup or the destination */
 	WIRE_WAYS_OUT,
 
 	WIRE_LOOK = WIRE_WAYS_OUT, /* ports looked at in the kernel's bind table */

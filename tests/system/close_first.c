@@ -2,9 +2,9 @@
  *
  * Makes connections over loopback and closes them first, one after another, so that each is left in TIME_WAIT, in a known order.
  *
- *   close_first [-6] [-h] [-t] [-r RATE] FIRST COUNT
+ *   close_first [-6] [-h] [-t] [-r RATE] [-l PORT] FIRST COUNT
  *
- * Both ends are here; the listener has port 7001. The local ports are FIRST, FIRST + 1 ...; after PORTS of them they begin
+ * Both ends are here; the listener has port 7001, or PORT. The local ports are FIRST, FIRST + 1 ...; after PORTS of them they begin
  * anew, to the next address of the far end.
  *
  *   -6   IPv6; COUNT is then at most PORTS
@@ -27,10 +27,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LISTENER 7001u
-#define PORTS	 20000u
+#define PORTS 20000u
 
 static bool ipv6, half, orderly;
+static unsigned listener_port = 7001;
 
 static int check(int result, const char *what)
 {
@@ -74,7 +74,7 @@ static int new_socket(unsigned address, unsigned port)
 static int one(int listener, unsigned address, unsigned port)
 {
 	struct sockaddr_storage to;
-	socklen_t length = name_end(&to, address, LISTENER);
+	socklen_t length = name_end(&to, address, listener_port);
 	int client = new_socket(INADDR_LOOPBACK, port), server;
 	char byte;
 
@@ -111,15 +111,17 @@ int main(int argc, char **argv)
 	unsigned first, count, rate = 0;
 	int option, listener, server, servers = 0; /* with -h they follow each other */
 
-	while ((option = getopt(argc, argv, "6htr:")) != -1) {
+	while ((option = getopt(argc, argv, "6htr:l:")) != -1) {
 		ipv6 |= option == '6';
 		half |= option == 'h';
 		orderly |= option == 't';
 		if (option == 'r')
 			rate = (unsigned)strtoul(optarg, NULL, 10);
+		if (option == 'l')
+			listener_port = (unsigned)strtoul(optarg, NULL, 10);
 	}
 	if (argc - optind != 2) {
-		fputs("usage: close_first [-6] [-h] [-t] [-r RATE] FIRST COUNT\n", stderr);
+		fputs("usage: close_first [-6] [-h] [-t] [-r RATE] [-l PORT] FIRST COUNT\n", stderr);
 		return 2;
 	}
 	first = (unsigned)strtoul(argv[optind], NULL, 10);
@@ -127,7 +129,7 @@ int main(int argc, char **argv)
 	getrlimit(RLIMIT_NOFILE, &files);
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
-	listener = new_socket(INADDR_ANY, LISTENER);
+	listener = new_socket(INADDR_ANY, listener_port);
 	check(listen(listener, 128), "listen");
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	for (unsigned i = 0; i < count; i++) {

@@ -212,6 +212,11 @@ def bounded():
     signal.alarm(0)
 
 
+def sum_ways(ways):
+    """Of all programs: `ways` as `berth status --json` has them."""
+    return {name: sum(of[name] for of in ways.values()) for name in ways["connect4"]}
+
+
 def own_cgroup():
     """The cgroup v2 of this process, or None where there is no cgroup v2."""
     mounts = (line.split() for line in Path("/proc/mounts").read_text().splitlines())

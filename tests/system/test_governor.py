@@ -24,12 +24,13 @@ class Governed:
     def __init__(self, net, hooks, path):
         self.net, self.hooks, self.path, self.daemon = net, hooks, path, None
 
-    def start(self, text, around=()):
+    def start(self, text, around=(), says=None):
+        """What it says of the settings; `says` tells whether it does, if not whenever there are any."""
         self.path.write_text(text)
         command = [*self.hooks.enter, *around, BERTH, "daemon", f"--config={self.path}", *self.hooks.options]
         self.daemon = self.net.popen(command, stderr=subprocess.PIPE)
         assert "pinned in" in self.said()
-        return self.said() if text else None
+        return self.said() if (bool(text) if says is None else says) else None
 
     def said(self):
         line = self.daemon.stderr.readline()

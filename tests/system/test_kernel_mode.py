@@ -84,5 +84,3 @@ def test_errors(net):
     mount = str(own_cgroup()).split("/berth-tests")[0]
     done = net.run(["unshare", "-m", "sh", "-c", f"umount -l {mount}; exec {' '.join(KERNEL)} true"])
     assert done.returncode == 1 and "no cgroup v2" in done.stderr, done.stderr
-    done = net.run([*KERNEL[:-1], "--policy=sp1", "true"])
-    assert done.returncode == 2 and "--policy=sp1" in done.stderr

@@ -43,9 +43,9 @@ def script(net, prefix, text):
     return values[0] if len(values) == 1 else values
 
 
-def counted(net, text):
+def counted(net, text, *options):
     """(what the program tells, the counters) of a kernel mode that it has for itself"""
-    done = net.run([*KERNEL[:-1], "-v", "--", PYTHON, "-c", PREAMBLE + text])
+    done = net.run([*KERNEL[:-1], "-v", *options, "--", PYTHON, "-c", PREAMBLE + text])
     assert done.returncode == 0, done.stderr
     words = next(line for line in done.stderr.splitlines() if line.startswith("berth run: kernel:")).split()[3:]
     ways = {name: int(number) for name, number in zip(words[::2], words[1::2])}
@@ -112,6 +112,63 @@ try: t.bind(("127.0.0.1", p)); t.connect(("127.0.0.1", 7002)); tell(port(t) == p
 except OSError as error: tell(error.errno)
 """
     assert (script(world, kernel_mode, text), script(world, [], text)) == (True, 98)
+
+
+ONE_AFTER_ANOTHER = """
+def one(to):
+    s = made()
+    if HOW == "bind": s.bind(("127.0.0.1", 0))
+    error = s.connect_ex(("127.0.0.1", to))
+    return s, error, port(s)
+"""
+
+
+@pytest.mark.parametrize("how", ["connect", "bind"])
+def test_legacy(world, how):
+    """The next port that nobody uses, in TIME_WAIT or not; what others are on is passed over."""
+    (around, again), ways = counted(
+        world,
+        f"HOW = {how!r}\n"
+        + ONE_AFTER_ANOTHER
+        + """
+held = made(); held.bind(("127.0.0.1", FIRST + 7))
+def ports(to):
+    got = []
+    for i in range(PORTS - 1):
+        s, error, p = one(to); got.append(p)
+        assert error == 0; s.shutdown(1); s.recv(1); s.close() # its far end has closed: TIME_WAIT
+    return got
+tell(ports(7001)); tell(ports(7002))
+""",
+        "--policy=legacy",
+    )
+    expected = [port for port in range(FIRST, FIRST + PORTS) if port != FIRST + 7]
+    assert (around, again) == (expected, expected)
+    assert ways["fresh"] == PORTS - 1 and ways["waiting"] == PORTS - 1 and "shared" not in ways
+
+
+@pytest.mark.parametrize("how", ["connect", "bind"])
+def test_sp1(world, how):
+    """At random: every port once, then those in TIME_WAIT; blind to the destination, it shares none that is in use."""
+    (around, again, refused), ways = counted(
+        world,
+        f"HOW = {how!r}\n"
+        + ONE_AFTER_ANOTHER
+        + """
+first = [one(7001) for i in range(PORTS)]
+tell([p for s, error, p in first])
+for s, error, p in first[:50]: s.close()
+time.sleep(0.3)
+second = [one(7002) for i in range(50)]
+tell(sorted(p for s, error, p in second) == sorted(p for s, error, p in first[:50]))
+if HOW == "connect": tell([one(7003)[1] for i in range(3)])
+else: tell([99] * 3) # the kernel's own search
+""",
+        "--policy=sp1",
+    )
+    assert sorted(around) == [*range(FIRST, FIRST + PORTS)] and around != sorted(around)
+    assert again is True and refused == [99] * 3
+    assert (ways["fresh"], ways["waiting"], ways.get("exhausted", 0)) == (PORTS, 50, 3 if how == "connect" else 0)
 
 
 # --- chance -----------------------------------------------------------------------------------------------------------

@@ -150,7 +150,9 @@ def test_numbers_are_those_of_ss(web):
             assert value(found, "berth_destination_ports", remote=remote, local=local, state=state) == count[state]
     assert value(found, "berth_usable_ports") == usable
     assert value(found, "berth_destinations") == len(wanted)
-    assert value(found, "berth_calls_total", answer="fresh") == status["kernel_mode"]["ways"]["fresh"]
+    for program, ways in status["kernel_mode"]["ways"].items():
+        assert value(found, "berth_calls_total", program=program, answer="fresh") == ways["fresh"]
+        assert value(found, "berth_looks_total", program=program) == ways["looks"]
     assert status["kernel_mode"]["cgroup"] == str(web.machine.cgroup)
 
 
@@ -182,12 +184,12 @@ def test_map_is_that_of_ss(web):
 
 def test_counts_calls(web):
     """What the hooks answer to programs in the cgroup, and for whom ports ran out."""
-    before = web.json("/api/v1/status")["kernel_mode"]["ways"]
+    before = web.json("/api/v1/status")["kernel_mode"]["ways"]["connect4"]
     connect = "import socket\nfor i in range(7): socket.socket().connect(('127.0.0.1', 7001))"
     web.machine.run([*web.machine.steered, "/usr/bin/python3", "-c", connect])
     found, after = samples(web.metrics()), web.json("/api/v1/status")["kernel_mode"]
-    assert after["ways"]["fresh"] - before["fresh"] == 7
-    assert value(found, "berth_calls_total", answer="fresh") == after["ways"]["fresh"]
+    assert after["ways"]["connect4"]["fresh"] - before["fresh"] == 7
+    assert value(found, "berth_calls_total", program="connect4", answer="fresh") == after["ways"]["connect4"]["fresh"]
     assert after["ports_exhausted"] == []
     # In a range without the TIME_WAIT of others, where the kernel might find a port that the hooks cannot give.
     web.net.sysctl("ipv4.ip_local_port_range", f"{LAST + 1} {LAST + 500}")
@@ -197,7 +199,7 @@ def test_counts_calls(web):
     web.net.sysctl("ipv4.ip_local_port_range", f"{FIRST} {LAST}")
     refused = len(errors) - errors.count("0")
     exhausted = web.json("/api/v1/status")["kernel_mode"]["ports_exhausted"]
-    counted = value(samples(web.metrics()), "berth_calls_total", answer="exhausted")
+    counted = value(samples(web.metrics()), "berth_calls_total", program="connect4", answer="exhausted")
     assert [(one["remote"], one["count"]) for one in exhausted] == [("127.0.0.1:7001", counted)]
     assert refused >= 10 and 0 < counted <= refused  # where the hooks are unsure, the kernel says so
 
