@@ -146,16 +146,68 @@ static __always_inline void bind_source6(struct call *call, const __u32 *address
 
 /* ---- connect ---- */
 
+/* From where to where. */
+static __always_inline void name_ends4(const struct bpf_sock_addr *ctx, struct call *call)
+{
+	struct wire_destination *to = &call->question.to;
+
+	bind_source4(call, ctx->sk->src_ip4);
+	to->address_be[2] = bpf_htonl(0xffff);
+	to->address_be[3] = ctx->user_ip4;
+	to->port_be = ctx->user_port;
+	replace_any(to);
+}
+
+static __always_inline void name_ends6(const struct bpf_sock_addr *ctx, struct call *call)
+{
+	struct wire_destination *to = &call->question.to;
+	__u32 source_be[4];
+
+	source_be[0] = ctx->sk->src_ip6[0];
+	source_be[1] = ctx->sk->src_ip6[1];
+	source_be[2] = ctx->sk->src_ip6[2];
+	source_be[3] = ctx->sk->src_ip6[3];
+	bind_source6(call, source_be);
+	to->address_be[0] = ctx->user_ip6[0];
+	to->address_be[1] = ctx->user_ip6[1];
+	to->address_be[2] = ctx->user_ip6[2];
+	to->address_be[3] = ctx->user_ip6[3];
+	to->port_be = ctx->user_port;
+	replace_any(to);
+}
+
+/* Is the port that bind() to port 0 was given kept away from where the socket now connects to? */
+static __always_inline bool is_kept_from(const struct bpf_sock_addr *ctx, __u32 family, struct call *call)
+{
+	__u64 slot;
+
+	if (!is_keeping() || settings.exhausted == WIRE_TO_KERNEL)
+		return false;
+	if (family == AF_INET)
+		name_ends4(ctx, call);
+	else
+		name_ends6(ctx, call);
+	slot = find_kept(&call->question.to, ctx->sk->src_port);
+	return slot != 0 && !may_take_over_kept(slot);
+}
+
 /* A socket that has a port connects. The port's mark has gone if an earlier connect() of the socket failed. */
-static __always_inline void leave_bound(struct bpf_sock_addr *ctx)
+static __always_inline enum wire_way leave_bound(struct bpf_sock_addr *ctx, __u32 family, struct call *call)
 {
 	__u64 netns = bpf_get_netns_cookie(ctx);
 	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &netns);
 
-	if (bpf_sk_storage_get(&bound_to_any, ctx->sk, NULL, 0))
-		share(ctx);
 	if (namespace)
 		mark(&namespace->used, ctx->sk->src_port);
+	if (!bpf_sk_storage_get(&bound_to_any, ctx->sk, NULL, 0))
+		return WIRE_BOUND;
+	share(ctx);
+	call->question.to.netns = netns;
+	if (!is_kept_from(ctx, family, call))
+		return WIRE_BOUND;
+	call->now_ns = bpf_ktime_get_coarse_ns();
+	note_exhaustion(call, true);
+	return WIRE_EXHAUSTED;
 }
 
 /* What the kernel is told: 1 is to go on. */
@@ -168,22 +220,20 @@ static __always_inline int answer(const struct call *call)
 	return 0;
 }
 
-/* The socket, if it is one to give a port to. NULL: its way out is counted, and the kernel goes on. */
+/* The socket, if it is one to give a port to. NULL: it is not, and call->way says why. */
 static __always_inline struct tcp_sock *take_up(struct bpf_sock_addr *ctx, __u32 family, struct call *call,
 						struct port_namespace **ret_namespace)
 {
 	enum wire_way way;
 	struct tcp_sock *tcp = tcp_socket(ctx, family, &way);
 
-	if (tcp && ctx->sk->src_port != 0) {
-		leave_bound(ctx);
-		way = WIRE_BOUND;
-	} else if (tcp) {
+	if (tcp && ctx->sk->src_port != 0)
+		way = leave_bound(ctx, family, call);
+	else if (tcp)
 		way = examine(ctx, tcp, call, ret_namespace);
-	}
 	if (way == WIRE_FRESH)
 		return tcp;
-	count(way);
+	call->way = way;
 	return NULL;
 }
 
@@ -192,17 +242,12 @@ int connect4(struct bpf_sock_addr *ctx)
 {
 	struct connecting connecting = { .ctx = ctx };
 	struct call *call = &connecting.call;
-	struct wire_destination *to = &call->question.to;
 	struct tcp_sock *tcp = take_up(ctx, AF_INET, call, &connecting.namespace);
 
 	if (!tcp)
-		return 1;
+		return answer(call);
 	call->question.ipv4 = true;
-	bind_source4(call, ctx->sk->src_ip4);
-	to->address_be[2] = bpf_htonl(0xffff);
-	to->address_be[3] = ctx->user_ip4;
-	to->port_be = ctx->user_port;
-	replace_any(to);
+	name_ends4(ctx, call);
 	give_port(&connecting);
 	return answer(call);
 }
@@ -214,25 +259,14 @@ int connect6(struct bpf_sock_addr *ctx)
 	struct call *call = &connecting.call;
 	struct wire_destination *to = &call->question.to;
 	struct tcp_sock *tcp = take_up(ctx, AF_INET6, call, &connecting.namespace);
-	__u32 source_be[4];
 
 	if (!tcp)
-		return 1;
-	source_be[0] = ctx->sk->src_ip6[0];
-	source_be[1] = ctx->sk->src_ip6[1];
-	source_be[2] = ctx->sk->src_ip6[2];
-	source_be[3] = ctx->sk->src_ip6[3];
-	bind_source6(call, source_be);
-	to->address_be[0] = ctx->user_ip6[0];
-	to->address_be[1] = ctx->user_ip6[1];
-	to->address_be[2] = ctx->user_ip6[2];
-	to->address_be[3] = ctx->user_ip6[3];
-	to->port_be = ctx->user_port;
+		return answer(call);
+	name_ends6(ctx, call);
 	if (is_link_local(to->address_be) || is_link_local(to->source_be)) {
 		count(WIRE_LINK_LOCAL);
 		return 1;
 	}
-	replace_any(to);
 	call->question.ipv4 = is_mapped(to->address_be);
 	if (call->question.ipv4 &&
 	    BPF_CORE_READ_BITFIELD(&((struct sock *)tcp)->__sk_common, skc_ipv6only) != 0) {
@@ -392,6 +426,17 @@ static __always_inline int begins(const struct sock *sk, __u64 netns)
 	return 0;
 }
 
+/* The port stays away from the destination for longer than in TIME_WAIT. */
+static __always_inline void keep_from(const struct sock_common *common, __u64 netns)
+{
+	struct wire_destination to = { 0 };
+	__u32 source_be[4] = { 0 };
+
+	name_destination(common, netns, &to);
+	name_source(common, source_be);
+	keep_away((const struct sock *)common, &to, source_be);
+}
+
 static __always_inline int ends(const struct sock_common *common, __u64 netns, int before)
 {
 	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &netns);
@@ -401,6 +446,8 @@ static __always_inline int ends(const struct sock_common *common, __u64 netns, i
 	if (!namespace || is_marked(&namespace->allowed, common->skc_num))
 		return 0;
 	release_port(namespace, common, before);
+	if (is_keeping() && leaves_time_wait(before))
+		keep_from(common, netns);
 	if (records_made == 0 || leaves_time_wait(before))
 		return 0;
 	name_destination(common, netns, &to);

@@ -10,6 +10,7 @@
 #define BERTH_BPF_CALL_H
 
 #include "bpf/bind_table.h"
+#include "bpf/kept_away.h"
 #include "bpf/port_namespace.h"
 
 #define CLAIMS	 65536
@@ -23,6 +24,7 @@ struct call {
 	bool was_given;	  /* the port that is tried: once before, to a connect() */
 	__u8 done;	  /* a port was given */
 	__u8 refused;	  /* some bind was */
+	bool kept;	  /* some port was kept away (kept_away.h) */
 	__u32 way;	  /* enum wire_way */
 };
 
@@ -68,10 +70,12 @@ static volatile __u64 nothing;
 /* To compare a number without the verifier's drawing conclusions for what it was loaded from. */
 #define APART(number) ((number) + nothing)
 
-static __always_inline void look_for(const struct call *call, unsigned port, struct look *look)
+static __always_inline void look_for(struct call *call, unsigned port, struct look *look)
 {
 	look->port = port;
 	look_at(&call->question, look);
+	if (is_keeping() && add_kept(&call->question, look))
+		call->kept = true;
 	count(WIRE_LOOK);
 }
 

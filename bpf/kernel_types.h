@@ -109,6 +109,7 @@ struct sock {
 	struct sock_common __sk_common;
 	unsigned char sk_userlocks : 4;
 	__u16 sk_protocol;
+	int sk_err;
 };
 struct inet_sock {
 	struct sock sk;

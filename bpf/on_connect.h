@@ -296,6 +296,7 @@ static __always_inline enum verdict survey(struct connecting *connecting)
 		return UNSURE;
 	count_marks(&record->taken);
 	record->verdict = survey_verdict(connecting);
+	record->kept = connecting->call.kept;
 	record->verdict_until_jiffies = connecting->leaves;
 	record->verdict_until_ns = verdict_end(connecting->call.now_ns);
 	record->released = released;
@@ -371,6 +372,7 @@ static __always_inline bool give_known(struct connecting *connecting)
 {
 	enum verdict verdict = connecting->record->verdict;
 
+	connecting->call.kept |= connecting->record->kept != 0;
 	if (verdict == ENDED || verdict == WAITING) {
 		bpf_loop(WAITING_LOOKS, find_waiting, connecting, 0);
 		give_waiting(connecting);
@@ -393,6 +395,13 @@ static __always_inline void give_scarce(struct connecting *connecting)
 		return;
 	forget_survey(connecting);
 	give_surveyed(connecting, survey(connecting));
+}
+
+/* Left to the kernel, which knows nothing of it, a port that is kept away would be given. */
+static __always_inline void refuse_kept(struct call *call)
+{
+	if (call->way == WIRE_UNSURE && call->kept && settings.exhausted != WIRE_TO_KERNEL)
+		call->way = WIRE_EXHAUSTED;
 }
 
 /* ---- all of it ---- */
@@ -427,6 +436,7 @@ static __always_inline void give_port(struct connecting *connecting)
 	bpf_loop(SHARED_TRIES, try_shared, connecting, 0);
 	if (!call->done)
 		give_scarce(connecting);
+	refuse_kept(call);
 	if (call->way == WIRE_EXHAUSTED)
 		note_exhaustion(call, connecting->record && connecting->record->verdict_until_jiffies != 0);
 	/* The kernel forgets a socket's address when it refuses a bind; to bind to port 0 sets it anew. */

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
+#include <time.h>
 
 #include "daemon/hooks.h"
 #include "daemon/pinned.h"
@@ -14,6 +16,19 @@ static const __u32 exhausted[] = {
 	[CONFIG_EXHAUSTED_KERNEL] = WIRE_TO_KERNEL,
 	[CONFIG_EXHAUSTED_TAKE_OVER] = WIRE_TAKE_OVER,
 };
+
+/* A setting above that is for the allocator; below, for the governor. */
+#define KERNEL_DELAY_S 60u
+
+/* In jiffies, of which the coarse clock has one at each tick. */
+static __u64 keep_away(const struct config *config)
+{
+	struct timespec tick;
+
+	if (config->timed_wait_delay <= KERNEL_DELAY_S || clock_getres(CLOCK_MONOTONIC_COARSE, &tick) < 0)
+		return 0;
+	return config->timed_wait_delay * 1000000000ull / (__u64)tick.tv_nsec;
+}
 
 /* A call that reads the ports meanwhile reads them once more: for that `change` is written last. */
 void settings_write(const struct config *config, struct wire_settings *in_force)
@@ -28,6 +43,9 @@ void settings_write(const struct config *config, struct wire_settings *in_force)
 			withheld[port / 64] |= 1ull << port % 64;
 	in_force->exhausted = exhausted[config->exhausted];
 	memcpy(in_force->withheld, withheld, sizeof(withheld));
+	if (in_force->keep_key[0] == 0)
+		getrandom(in_force->keep_key, sizeof(in_force->keep_key), 0);
+	in_force->keep_away = keep_away(config);
 	__atomic_add_fetch(&in_force->change, 1, __ATOMIC_RELEASE);
 }
 
@@ -71,7 +89,6 @@ bool settings_without_effect(const struct config *config, char ret_names[SETTING
 		const char *name;
 		bool is_set;
 	} settings[] = {
-		{ "TcpTimedWaitDelay above 60", config->timed_wait_delay > 60 },
 		{ "policy", config->policy != initial.policy },
 		{ "exclude-cgroup", config->exclude_cgroup_count > 0 },
 		{ "exclude-destination", config->exclude_destination_count > 0 },

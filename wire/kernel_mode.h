@@ -26,8 +26,12 @@ struct wire_settings {
 	__u64 withheld
 		[WIRE_PORT_WORDS]; /* a bit for each port that is not to be given, beside ip_local_reserved_ports */
 	__u64 governed; /* SO_NETNS_COOKIE whose connections are reported as they enter TIME_WAIT; 0: none */
+	/* For how long a port is kept away from the destination of a connection that closed first, in jiffies, which are what
+	 * the kernel's own TIME_WAIT is counted in; 0: no longer than that. */
+	__u64 keep_away;
+	__u64 keep_key[2]; /* of a hash: random, written once, before keep_away */
 };
-_Static_assert(sizeof(struct wire_settings) == 8208, "no hidden padding");
+_Static_assert(sizeof(struct wire_settings) == 8232, "no hidden padding");
 
 /* Every bind() to port 0 and every connect() that the program sees ends in one way; what comes after WIRE_WAYS_OUT is
  * counted besides. */
@@ -88,7 +92,7 @@ struct wire_closed {
 };
 _Static_assert(sizeof(struct wire_closed) == 64, "no hidden padding");
 
-/* What the governor of TIME_WAIT has done, and `lost`, which the program counts. */
+/* What the governor of TIME_WAIT has done; `lost` and what is kept away, the program counts. */
 enum wire_governed {
 	WIRE_ENTERED,	  /* connections seen to enter TIME_WAIT, or found there at the start */
 	WIRE_ENDED_CAP,	  /* ended because of MaxFreeTWTcbs */
@@ -98,6 +102,8 @@ enum wire_governed {
 	WIRE_SPARED, /* stayed, as they have no timestamps, or it is not known (time-wait-timestamps-only) */
 	WIRE_DUMPED, /* readings of the whole socket table */
 	WIRE_LOST,   /* reports for which the ring had no room; a reading follows */
+	WIRE_KEPT,   /* connections whose port is, or was, kept away from their destination */
+	WIRE_KEPT_LOST, /* entries of these, up to three each, that were forgotten early, for want of room */
 	WIRE_GOVERNED,
 };
 
