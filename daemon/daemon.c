@@ -45,6 +45,7 @@ struct daemon {
 	struct port_events events;
 	struct web web;
 	uint64_t web_start_ns;
+	uint32_t kept_away_s; /* as was said */
 	struct trouble trouble;
 };
 
@@ -74,6 +75,17 @@ static void say_what_has_no_effect(const struct daemon *daemon)
 
 	if (settings_without_effect(&daemon->config, names))
 		say("no effect in this version have: %s", names);
+}
+
+/* When it is turned on, or changed. */
+static void say_if_ports_are_kept(struct daemon *daemon)
+{
+	uint32_t before_s = daemon->kept_away_s;
+	char price[CONFIG_PRICE_SIZE];
+
+	daemon->kept_away_s = config_kept_away_s(&daemon->config);
+	if (daemon->kept_away_s != 0 && daemon->kept_away_s != before_s)
+		say("%s", config_kept_away_price(&daemon->config, price));
 }
 
 /* As the command line has it, or the settings; NULL: the root. */
@@ -292,6 +304,7 @@ static void reload(struct daemon *daemon)
 	    settings_write_pinned(&daemon->config, daemon->install.dir, &daemon->trouble)) {
 		say("took the settings anew");
 		governor_apply(daemon->governor, &daemon->config);
+		say_if_ports_are_kept(daemon);
 		web_stop(&daemon->web);
 		start_web(daemon);
 		say_what_has_no_effect(daemon);
@@ -349,6 +362,7 @@ int daemon_run(const struct daemon_options *options)
 		  watch_pins(&daemon) && start_work(&daemon);
 	if (started) {
 		governor_apply(daemon.governor, &daemon.config);
+		say_if_ports_are_kept(&daemon);
 		say_what_has_no_effect(&daemon);
 		start_web(&daemon);
 		service_tell("READY=1");

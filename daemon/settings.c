@@ -17,17 +17,13 @@ static const __u32 exhausted[] = {
 	[CONFIG_EXHAUSTED_TAKE_OVER] = WIRE_TAKE_OVER,
 };
 
-/* A setting above that is for the allocator; below, for the governor. */
-#define KERNEL_DELAY_S 60u
-
 /* In jiffies, of which the coarse clock has one at each tick. */
 static __u64 keep_away(const struct config *config)
 {
-	struct timespec tick;
+	struct timespec tick = { .tv_nsec = 1 };
 
-	if (config->timed_wait_delay <= KERNEL_DELAY_S || clock_getres(CLOCK_MONOTONIC_COARSE, &tick) < 0)
-		return 0;
-	return config->timed_wait_delay * 1000000000ull / (__u64)tick.tv_nsec;
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick); /* cannot fail */
+	return config_kept_away_s(config) * 1000000000ull / (__u64)tick.tv_nsec;
 }
 
 /* A call that reads the ports meanwhile reads them once more: for that `change` is written last. */

@@ -12,7 +12,7 @@
 #include "daemon/trouble.h"
 #include "wire/kernel_mode.h"
 
-/* Writes exhausted, MaxUserPort and ReservedPorts. in_force may be in use. */
+/* Writes exhausted, MaxUserPort, ReservedPorts and TcpTimedWaitDelay above 60. in_force may be in use. */
 void settings_write(const struct config *config, struct wire_settings *in_force);
 
 /* The same for hooks of this build that are pinned in dir. */

@@ -20,6 +20,10 @@
  * explicitly, which connect()'s own choice never takes; and where IP_LOCAL_PORT_RANGE is missing
  * (before Linux 6.3) it is the way for all ranks. A look-up comes first, always.
  *
+ * Where the settings keep ports away from a destination for longer than the kernel's TIME_WAIT, no port is taken over, and none
+ * that is kept away is tried; nor does the kernel search among them, unless the settings leave it to the kernel
+ * what is done when no port is left.
+ *
  * The socket gets SO_REUSEADDR, and keeps it: its TIME_WAIT inherits it, and only such a TIME_WAIT
  * ever lets another socket bind its port.
  */
@@ -210,18 +214,41 @@ static enum berth_verdict pick(struct attempt *attempt, unsigned *ret_port)
 	return berth_space_pick(space, &attempt->remote, supervisor->now_ns, ret_port);
 }
 
-/* The older policies, blind to the destination, know only what a dump has shown. */
-static enum berth_verdict choose(struct attempt *attempt, unsigned *ret_port)
+/* What is waiting is kept away, and what was let go by the kernel a look-up does not show. */
+static enum berth_verdict choose_unkept(struct attempt *attempt, unsigned *ret_port)
 {
 	struct supervisor *supervisor = attempt->supervisor;
 	enum berth_verdict verdict = pick(attempt, ret_port);
 
+	if (verdict == BERTH_WAITING || verdict == BERTH_EXHAUSTED) {
+		knowledge_refresh(&supervisor->knowledge, supervisor->now_ns);
+		verdict = pick(attempt, ret_port);
+	}
+	return verdict == BERTH_WAITING ? BERTH_EXHAUSTED : verdict;
+}
+
+/* The older policies, blind to the destination, know only what a dump has shown. */
+static enum berth_verdict choose(struct attempt *attempt, unsigned *ret_port)
+{
+	struct supervisor *supervisor = attempt->supervisor;
+	enum berth_verdict verdict;
+
+	if (supervisor->policy == BERTH_POLICY_BERTH && knowledge_keeps(&supervisor->knowledge))
+		return choose_unkept(attempt, ret_port);
+	verdict = pick(attempt, ret_port);
 	if (verdict != BERTH_EXHAUSTED)
 		return verdict;
 	if (supervisor->policy == BERTH_POLICY_BERTH)
 		return probe_ports(attempt, ret_port);
 	knowledge_refresh(&supervisor->knowledge, supervisor->now_ns);
 	return pick(attempt, ret_port);
+}
+
+static bool is_kept(struct attempt *attempt, const struct berth_endpoint *local)
+{
+	struct supervisor *supervisor = attempt->supervisor;
+
+	return knowledge_is_kept(&supervisor->knowledge, local, &attempt->remote, supervisor->now_ns);
 }
 
 /* Tries ports until one is not refused. -EADDRNOTAVAIL: none was found, *ret_way says why. */
@@ -240,6 +267,10 @@ static int try_ports(struct attempt *attempt, enum way_out *ret_way)
 			break;
 		}
 		attempt->local.port = (uint16_t)port;
+		if (is_kept(attempt, &attempt->local)) {
+			*ret_way = WAY_COLLISION; /* the older policies pick it all the same */
+			break;
+		}
 		result = connect_from(attempt, verdict);
 		if (result != -EADDRNOTAVAIL) {
 			*ret_way = (enum way_out)(WAY_FRESH + (int)verdict);
@@ -258,17 +289,53 @@ static int try_ports(struct attempt *attempt, enum way_out *ret_way)
 	return -EADDRNOTAVAIL;
 }
 
+/* Whether a port that is kept away could be the kernel's own choice, which is not to be made then. */
+static bool must_not_leave(const struct supervisor *supervisor)
+{
+	return knowledge_keeps(&supervisor->knowledge) &&
+	       supervisor->family->options->config->exhausted != CONFIG_EXHAUSTED_KERNEL;
+}
+
+/* Shortens first .. last to those at its beginning that are all kept away, or all not. Whether they are. */
+static bool cut_kept(struct attempt *attempt, unsigned first, unsigned *last)
+{
+	struct berth_endpoint local = attempt->local;
+	unsigned port = first;
+	bool kept;
+
+	local.port = (uint16_t)first;
+	kept = is_kept(attempt, &local);
+	while (port < *last) {
+		local.port = (uint16_t)(port + 1);
+		if (is_kept(attempt, &local) != kept)
+			break;
+		port++;
+	}
+	*last = port;
+	return kept;
+}
+
 /* The kernel's own search, of the ports that the settings leave to be handed out. */
 static int search_ports(struct attempt *attempt)
 {
 	const struct port_limits *limits = &attempt->supervisor->knowledge.limits;
+	bool step_over = must_not_leave(attempt->supervisor);
 	unsigned first, last;
 	int result = -EADDRNOTAVAIL;
 
 	for (unsigned from = 0; result == -EADDRNOTAVAIL && port_limits_next(limits, from, &first, &last);
 	     from = last + 1)
-		result = connect_by_range(attempt, first, last);
+		if (!step_over || !cut_kept(attempt, first, &last))
+			result = connect_by_range(attempt, first, last);
 	return result;
+}
+
+/* After a policy's one try there is no search; nor among ports that are just known to be taken or kept away. */
+static bool may_search(const struct supervisor *supervisor, enum way_out way)
+{
+	if (must_not_leave(supervisor))
+		return way == WAY_GIVEN_UP && supervisor->has_port_range;
+	return way != WAY_COLLISION;
 }
 
 static void make_nonblocking(struct attempt *attempt, bool *ret_blocking)
@@ -293,8 +360,9 @@ static struct answer steer(struct attempt *attempt)
 	if (!attempt->socket.facts.reuse_address)
 		steer_reuse_address(attempt->socket.fd, true);
 	result = try_ports(attempt, &way);
-	if (result == -EADDRNOTAVAIL && way != WAY_COLLISION) {
-		if (!supervisor->knowledge.limits.withholds || !supervisor->has_port_range)
+	if (result == -EADDRNOTAVAIL && may_search(supervisor, way)) {
+		if (!must_not_leave(supervisor) &&
+		    (!supervisor->knowledge.limits.withholds || !supervisor->has_port_range))
 			return leave_to_kernel(supervisor, way);
 		result = search_ports(attempt);
 	}
@@ -347,8 +415,13 @@ struct answer on_connect(struct supervisor *supervisor, const struct seccomp_not
 	if (!attempt.socket.facts.closed)
 		return on_begun(supervisor, attempt.socket.fd);
 	if (attempt.socket.local.port != 0 &&
-	    cookie_set_has(&supervisor->settled, socket_cookie(attempt.socket.fd)))
+	    cookie_set_has(&supervisor->settled, socket_cookie(attempt.socket.fd))) {
+		if (must_not_leave(supervisor) && is_kept(&attempt, &attempt.socket.local)) {
+			supervisor->shared->ways[WAY_COLLISION]++;
+			return answer_result(-EADDRNOTAVAIL);
+		}
 		share_settled_port(&attempt);
+	}
 	if (!may_steer(&attempt))
 		return leave_to_kernel(supervisor, WAY_OWN_CHOICE);
 	if (!find_source(&attempt))
