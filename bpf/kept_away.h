@@ -177,12 +177,15 @@ static __always_inline bool may_take_over_kept(__u64 slot)
 	return settings.exhausted == WIRE_TAKE_OVER && (slot & KEPT_TIMESTAMPS) != 0;
 }
 
-/* Adds to a look who keeps the port away. True: somebody does. */
-static __always_inline bool add_kept(const struct question *question, struct look *look)
+/* Adds to a look who keeps the port away. Whether somebody does. */
+__noinline int add_kept(const struct question *question, struct look *look)
 {
-	struct wire_destination to = question->to;
+	struct wire_destination to;
 	__u64 slot, now, leaves;
 
+	if (!question || !look)
+		return false;
+	to = question->to;
 	if (to.port_be == 0)
 		__builtin_memset(to.source_be, 0, sizeof(to.source_be)); /* bind() */
 	slot = find_kept(&to, look->port);

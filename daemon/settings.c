@@ -11,19 +11,22 @@
 #include "daemon/hooks.h"
 #include "daemon/pinned.h"
 
+#define SECOND_NS 1000000000ull
+
 static const __u32 exhausted[] = {
 	[CONFIG_EXHAUSTED_FAIL] = WIRE_SAY_SO,
 	[CONFIG_EXHAUSTED_KERNEL] = WIRE_TO_KERNEL,
 	[CONFIG_EXHAUSTED_TAKE_OVER] = WIRE_TAKE_OVER,
 };
 
-/* In jiffies, of which the coarse clock has one at each tick. */
+/* In jiffies, of which the coarse clock has one at each tick; the one that is under way when a connection closes does not
+ * count. */
 static __u64 keep_away(const struct config *config)
 {
 	struct timespec tick = { .tv_nsec = 1 };
 
 	clock_getres(CLOCK_MONOTONIC_COARSE, &tick); /* cannot fail */
-	return config_kept_away_s(config) * 1000000000ull / (__u64)tick.tv_nsec;
+	return config_kept_away_s(config) ? config_kept_away_s(config) * SECOND_NS / (__u64)tick.tv_nsec + 1 : 0;
 }
 
 /* A call that reads the ports meanwhile reads them once more: for that `change` is written last. */

@@ -236,7 +236,7 @@ static void see_socket(void *context, const struct socket_entry *entry)
 		break;
 	case SOCKET_TIME_WAIT:
 		time_waits_see(&knowledge->time_waits, &entry->local, &entry->remote,
-			       entry->remaining_ms * MS_NS, knowledge->dump_ns);
+			       entry->remaining_ms * MS_NS, clock_ns());
 		break;
 	}
 }

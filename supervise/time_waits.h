@@ -61,7 +61,7 @@ static inline bool time_waits_keeps(const struct time_waits *waits)
 /* A dump begins; one that was under way is as if it had not been. */
 void time_waits_begin(struct time_waits *waits);
 
-/* It shows a connection, of whose 60 seconds remaining_ns are left. */
+/* It shows a connection, of whose 60 seconds remaining_ns were left, now or earlier: it may leave late by that, never early. */
 void time_waits_see(struct time_waits *waits, const struct berth_endpoint *local,
 		    const struct berth_endpoint *remote, uint64_t remaining_ns, uint64_t now_ns);
 
