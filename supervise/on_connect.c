@@ -35,7 +35,8 @@
 
 #include "supervise/supervisor.h"
 
-#define PROBES 8
+#define PROBES	      8
+#define UNKEPT_PROBES 64
 
 static_assert(WAY_FRESH + BERTH_SHARED == (int)WAY_SHARED && WAY_FRESH + BERTH_WAITING == (int)WAY_WAITING,
 	      "ways out and verdicts in the same order");
@@ -214,41 +215,58 @@ static enum berth_verdict pick(struct attempt *attempt, unsigned *ret_port)
 	return berth_space_pick(space, &attempt->remote, supervisor->now_ns, ret_port);
 }
 
-/* What is waiting is kept away, and what was let go by the kernel a look-up does not show. */
-static enum berth_verdict choose_unkept(struct attempt *attempt, unsigned *ret_port)
+static bool is_kept(struct attempt *attempt, const struct berth_endpoint *local)
 {
 	struct supervisor *supervisor = attempt->supervisor;
-	enum berth_verdict verdict = pick(attempt, ret_port);
 
-	if (verdict == BERTH_WAITING || verdict == BERTH_EXHAUSTED) {
-		knowledge_refresh(&supervisor->knowledge, supervisor->now_ns);
-		verdict = pick(attempt, ret_port);
+	return knowledge_is_kept(&supervisor->knowledge, local, &attempt->remote, supervisor->now_ns);
+}
+
+/* The same where ports are kept away, which no look-up shows: of the others some are looked up, from one drawn at random on. */
+static enum berth_verdict probe_unkept(struct attempt *attempt, unsigned *ret_port)
+{
+	struct supervisor *supervisor = attempt->supervisor;
+	const struct port_limits *limits = &supervisor->knowledge.limits;
+	unsigned start = port_limits_any(limits, &supervisor->knowledge.random), port = start, last;
+	struct socket_entry entry;
+	bool around = false;
+
+	for (unsigned looks = 0; looks < UNKEPT_PROBES && supervisor->lookups.netlink; port++) {
+		if (!port_limits_next(limits, port, &port, &last)) {
+			if (around || !port_limits_next(limits, 0, &port, &last))
+				break;
+			around = true;
+		}
+		if (around && port >= start)
+			break;
+		attempt->local.port = (uint16_t)port;
+		if (is_kept(attempt, &attempt->local))
+			continue;
+		looks++;
+		if (socket_table_find(&supervisor->lookups, &attempt->local, &attempt->remote, &entry) ==
+		    -ENOENT) {
+			*ret_port = port;
+			return BERTH_SHARED;
+		}
 	}
-	return verdict == BERTH_WAITING ? BERTH_EXHAUSTED : verdict;
+	return BERTH_EXHAUSTED;
 }
 
 /* The older policies, blind to the destination, know only what a dump has shown. */
 static enum berth_verdict choose(struct attempt *attempt, unsigned *ret_port)
 {
 	struct supervisor *supervisor = attempt->supervisor;
-	enum berth_verdict verdict;
+	enum berth_verdict verdict = pick(attempt, ret_port);
+	bool keeps = supervisor->policy == BERTH_POLICY_BERTH && knowledge_keeps(&supervisor->knowledge);
 
-	if (supervisor->policy == BERTH_POLICY_BERTH && knowledge_keeps(&supervisor->knowledge))
-		return choose_unkept(attempt, ret_port);
-	verdict = pick(attempt, ret_port);
-	if (verdict != BERTH_EXHAUSTED)
+	if (verdict != BERTH_EXHAUSTED && !(keeps && verdict == BERTH_WAITING))
 		return verdict;
+	if (keeps)
+		return probe_unkept(attempt, ret_port);
 	if (supervisor->policy == BERTH_POLICY_BERTH)
 		return probe_ports(attempt, ret_port);
 	knowledge_refresh(&supervisor->knowledge, supervisor->now_ns);
 	return pick(attempt, ret_port);
-}
-
-static bool is_kept(struct attempt *attempt, const struct berth_endpoint *local)
-{
-	struct supervisor *supervisor = attempt->supervisor;
-
-	return knowledge_is_kept(&supervisor->knowledge, local, &attempt->remote, supervisor->now_ns);
 }
 
 /* Tries ports until one is not refused. -EADDRNOTAVAIL: none was found, *ret_way says why. */

@@ -64,7 +64,7 @@ while True:
     time.sleep(0.5)
 """
 
-PORTS = 3
+PORTS = range(40000, 40003)
 
 
 class LongWait:
@@ -87,9 +87,9 @@ class LongWait:
 def comes_back(prefix, timestamps):
     """Of the ports that come back by themselves; of those with timestamps Linux takes over what is a second old."""
     wait = LongWait()
-    wait.net.sysctl("ipv4.ip_local_port_range", f"40000 {40000 + PORTS - 1}")
+    wait.net.sysctl("ipv4.ip_local_port_range", f"{PORTS[0]} {PORTS[-1]}")
     wait.net.sysctl("ipv4.tcp_timestamps", timestamps)
-    wait.start([*prefix, "/usr/bin/python3", "-c", COMES_BACK, PORTS])
+    wait.start([*prefix, "/usr/bin/python3", "-c", COMES_BACK, len(PORTS)])
     return wait
 
 

@@ -166,8 +166,8 @@ def test_take_over(steered):
 
 
 def test_no_effect_yet(steered):
-    assert "attached" in steered.start("[Parameters]\nTcpTimedWaitDelay = 90\n[Berth]\nexclude-destination = ::1\n")
-    assert steered.said() == "no effect in this version have: TcpTimedWaitDelay above 60, exclude-destination"
+    assert "attached" in steered.start("[Berth]\nexclude-destination = ::1\n")
+    assert steered.said() == "no effect in this version have: exclude-destination"
 
 
 def test_service_manager(steered, tmp_path):
