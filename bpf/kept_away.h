@@ -2,7 +2,8 @@
  *
  * Keeps a port away from a destination for longer than the kernel's TIME_WAIT: TcpTimedWaitDelay above 60.
  *
- * A connection that closed first is entered when its full socket ends, with the time. For a look at its port (bind_table.h) it
+ * A connection that closed first is entered when its full socket ends, with the time; where the far end closes later, that is before
+ * the kernel's TIME_WAIT begins (closed.h). For a look at its port (bind_table.h) it
  * then stands for one more owner, in TIME_WAIT with the destination, until the delay is over; while the kernel has its own
  * TIME_WAIT there too, whichever leaves later counts. It may not be taken over, with timestamps or not, unless ports ran
  * out and the settings say take-over. It is not known which destination a bind() is for: there a port stands for one in
@@ -177,7 +178,8 @@ static __always_inline bool may_take_over_kept(__u64 slot)
 	return settings.exhausted == WIRE_TAKE_OVER && (slot & KEPT_TIMESTAMPS) != 0;
 }
 
-/* Adds to a look who keeps the port away. Whether somebody does. */
+/* Adds to a look who keeps the port away. Whether somebody does. What is in TIME_WAIT now, but was not entered, is not taken over
+ * either. */
 __noinline int add_kept(const struct question *question, struct look *look)
 {
 	struct wire_destination to;
@@ -188,9 +190,11 @@ __noinline int add_kept(const struct question *question, struct look *look)
 	to = question->to;
 	if (to.port_be == 0)
 		__builtin_memset(to.source_be, 0, sizeof(to.source_be)); /* bind() */
+	if (has(look, TO_IT_WAITING) && !question->at_once)
+		look->found |= TO_IT;
 	slot = find_kept(&to, look->port);
 	if (slot == 0)
-		return false;
+		return has(look, TO_IT_WAITING);
 	now = bpf_jiffies64();
 	leaves = now + kept_for(slot, (__u32)now);
 	look->owners++;

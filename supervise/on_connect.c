@@ -406,6 +406,21 @@ static struct answer on_begun(struct supervisor *supervisor, int fd)
 	return leave_to_kernel(supervisor, WAY_OWN_CHOICE);
 }
 
+/* Whether the socket's port is kept away, or in a TIME_WAIT that is not known yet and would be taken over. */
+static bool is_settled_kept(struct attempt *attempt)
+{
+	struct supervisor *supervisor = attempt->supervisor;
+	struct socket_entry entry;
+
+	if (!find_source(attempt))
+		return false;
+	attempt->local.port = attempt->socket.local.port;
+	return is_kept(attempt, &attempt->local) ||
+	       (supervisor->lookups.netlink &&
+		socket_table_find(&supervisor->lookups, &attempt->local, &attempt->remote, &entry) == 0 &&
+		entry.state == SOCKET_TIME_WAIT);
+}
+
 /* The port was chosen before the destination was known, and connects as it is. Its TIME_WAIT is to be
  * shareable like any other that Berth leaves. */
 static void share_settled_port(const struct attempt *attempt)
@@ -434,7 +449,7 @@ struct answer on_connect(struct supervisor *supervisor, const struct seccomp_not
 		return on_begun(supervisor, attempt.socket.fd);
 	if (attempt.socket.local.port != 0 &&
 	    cookie_set_has(&supervisor->settled, socket_cookie(attempt.socket.fd))) {
-		if (must_not_leave(supervisor) && is_kept(&attempt, &attempt.socket.local)) {
+		if (must_not_leave(supervisor) && is_settled_kept(&attempt)) {
 			supervisor->shared->ways[WAY_COLLISION]++;
 			return answer_result(-EADDRNOTAVAIL);
 		}
