@@ -2,26 +2,26 @@
  *
  * Keeps a port away from a destination for longer than the kernel's TIME_WAIT: TcpTimedWaitDelay above 60.
  *
- * A connection that closed first is entered when its full socket ends, with the time; where the far end closes later, that is before
- * the kernel's TIME_WAIT begins (closed.h). For a look at its port (bind_table.h) it
- * then stands for one more owner, in TIME_WAIT with the destination, until the delay is over; while the kernel has its own
- * TIME_WAIT there too, whichever leaves later counts. It may not be taken over, with timestamps or not, unless ports ran
- * out and the settings say take-over. It is not known which destination a bind() is for: there a port stands for one in
- * TIME_WAIT as long as it is kept away from anybody.
+ * A connection that closed first is entered when its full socket ends, with the time; where the far end closes later, that is
+ * before the kernel's TIME_WAIT begins (closed.h). For a look at its port (bind_table.h) it then stands for one more owner, in
+ * TIME_WAIT with the destination, until the delay is over; while the kernel has its own TIME_WAIT there too, whichever leaves
+ * later counts. It may not be taken over, with timestamps or not, unless ports ran out and the settings say take-over. It is not
+ * known which destination a bind() is for: there a port stands for one in TIME_WAIT as long as it is kept away from anybody.
  *
  * Theory of operation
  *
- * A table of fixed size, in sets of one cache line with 8 slots; a keyed hash of the connection tells its set and its tag. A slot
- * is one word, written at once: who reads needs no lock, and a connection costs 8 bytes, where an LRU hash of the kernel's
- * would take more than 100 and not tell what it forgets. Another connection has the same set and tag once in 2^46, and then a
- * port is missed. A full set lets the one go that closed first, which is counted, or reuses a slot whose time is over.
- * Nothing has to be removed: what is written is when it closed, and the settings say what that means now.
+ * A table of fixed size, in sets of two cache lines with 16 slots; a keyed hash of the connection tells its set and its tag. A
+ * slot is one word, written at once: who reads needs no lock, and an entry costs 8 bytes, where an LRU hash of the kernel's would
+ * take more than 100 and not tell what it forgets. Another connection has the same set and tag once in 2^45, and then a port
+ * is missed. A slot whose time is over is used again; a full set lets the one go that closed first, which is counted: with
+ * 100,000 connections 2 in 1,000. Nothing has to be removed: what is written is when it closed, and the settings say what
+ * that means now.
  *
  * A connection has two entries, with its local address and without, as a socket that is not bound to one asks for the port
  * before it is known; and its port has one.
  *
  * Cost: while the setting is off, a comparison for each look and each end of a connection. Otherwise three hashes and three
- * cache lines at the end, one of each for a look.
+ * sets at the end, one of each for a look.
  */
 #ifndef BERTH_BPF_KEPT_AWAY_H
 #define BERTH_BPF_KEPT_AWAY_H
@@ -29,8 +29,8 @@
 #include "bpf/closed.h"
 #include "core/siphash.h"
 
-#define KEPT_SETS  65536 /* 4 MiB */
-#define KEPT_SLOTS 8
+#define KEPT_SETS  32768 /* 4 MiB */
+#define KEPT_SLOTS 16
 
 /* Of a slot: the tag, one bit for timestamps, and when it closed, in jiffies. 0: empty. */
 #define KEPT_TAG	0xfffffffe00000000ull
