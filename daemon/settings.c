@@ -23,10 +23,11 @@ static const __u32 exhausted[] = {
  * count. */
 static __u64 keep_away(const struct config *config)
 {
+	uint64_t seconds = config_kept_away_s(config);
 	struct timespec tick = { .tv_nsec = 1 };
 
 	clock_getres(CLOCK_MONOTONIC_COARSE, &tick); /* cannot fail */
-	return config_kept_away_s(config) ? config_kept_away_s(config) * SECOND_NS / (__u64)tick.tv_nsec + 1 : 0;
+	return seconds ? seconds * SECOND_NS / (__u64)tick.tv_nsec + 1 : 0;
 }
 
 /* A call that reads the ports meanwhile reads them once more: for that `change` is written last. */
