@@ -265,16 +265,24 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def long_waits(request, session_cgroup, tmp_path_factory):
-    """By name, what the tests wait for that say so by their parameter `long_wait`: begun before the first test."""
+    """By name, what the tests wait for that say so by their parameter `long_wait`: begun before the first test. What cannot be
+    begun is for these to say, and in no other test's way."""
     wanted = [item.callspec.params["long_wait"] for item in request.session.items if "long_wait" in item.fixturenames]
-    begun = {}
-    try:
-        for name in wanted:
+    begun, failed = {}, {}
+    for name in wanted:
+        try:
             begun[name] = long_wait.begin(name, request, tmp_path_factory.mktemp("long-wait"))
-        yield begun
-    finally:
-        for one in begun.values():
-            one.close()
+        except (Exception, pytest.fail.Exception) as error:
+            failed[name] = error
+
+    def lines(name):
+        if name in failed:
+            raise failed[name]
+        return begun[name].lines()
+
+    yield lines
+    for one in begun.values():
+        one.close()
 
 
 @pytest.fixture

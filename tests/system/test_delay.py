@@ -144,7 +144,7 @@ KERNEL_S = 60  # and up to two more: its timers are coarse
 def test_port_comes_back(long_wait, long_waits):
     """To the destination of its last connection, after the kernel's 60 seconds; with 80 set after these, though the kernel has
     long let it go and timestamps would have allowed it after one second. Another destination has it at once."""
-    at_once, back = json.loads(*long_waits[long_wait].lines())
+    at_once, back = json.loads(*long_waits(long_wait))
     assert at_once == [len(PORTS)] * 2
     delay = int(long_wait.rsplit("-", 1)[1])
     for ages in back:
@@ -157,7 +157,7 @@ def test_port_comes_back(long_wait, long_waits):
 def test_leaves_early(long_wait, long_waits):
     """Nobody before 30 seconds have passed; then all, without the kernel's 60."""
     ports = [*range(20000, 20020)]
-    looks = [json.loads(line) for line in long_waits[long_wait].lines()]
+    looks = [json.loads(line) for line in long_waits(long_wait)]
     assert looks[0][1] == ports and looks[-1][1] == []
     first = next(seconds for seconds, there in looks if there != ports)
     assert 30 <= first and looks[-1][0] < KERNEL_S, looks
