@@ -7,7 +7,8 @@
  *				both: policy.h, where an older policy is set; what is left alone: excluded.h, and here
  *	bound4, bound6		a bind has been made: its claim ends
  *	ended, reset		every TCP socket of the machine whose end has come: marks go, records learn
- *	closing			those that closed first are reported; attached where that is asked for only (closed.h)
+ *	closing			those that closed first are reported (closed.h), and their ports kept away for longer
+ *				(kept_away.h); attached only where a setting asks for that
  *
  * Nothing that is remembered decides: it only says where to look. Before a port is given, the kernel's own bind table says
  * who is on it (bind_table.h), and the kernel has the last word in its bind and connect. No other process is needed for any
@@ -159,73 +160,19 @@ static __always_inline void bind_source6(struct call *call, const __u32 *address
 
 /* ---- connect ---- */
 
-/* A socket that has a port connects. The port's mark has gone if an earlier connect() of the socket failed. */
-static __always_inline void leave_bound(struct bpf_sock_addr *ctx)
+/* From where to where. */
+static __always_inline void name_ends4(const struct bpf_sock_addr *ctx, struct call *call)
 {
-	__u64 netns = bpf_get_netns_cookie(ctx);
-	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &netns);
-
-	if (bpf_sk_storage_get(&bound_to_any, ctx->sk, NULL, 0))
-		share(ctx);
-	if (namespace)
-		mark(&namespace->used, ctx->sk->src_port);
-}
-
-/* What the kernel is told: 1 is to go on. */
-static __always_inline int answer(const struct call *call)
-{
-	count(call, call->way);
-	if (call->way != WIRE_EXHAUSTED || settings.exhausted == WIRE_TO_KERNEL)
-		return 1;
-	bpf_set_retval(-EADDRNOTAVAIL);
-	return 0;
-}
-
-/* Whether it is a call to give a port to. False: its way out is counted, and the kernel goes on. */
-static __always_inline bool take_up(struct bpf_sock_addr *ctx, struct tcp_sock *tcp, struct call *call,
-				    struct port_namespace **ret_namespace)
-{
-	enum wire_way way;
-
-	if (is_connect_excluded(&call->question.to)) {
-		way = WIRE_EXCLUDED;
-	} else if (ctx->sk->src_port != 0) {
-		leave_bound(ctx);
-		way = WIRE_BOUND;
-	} else {
-		way = examine(ctx, tcp, call, ret_namespace);
-	}
-	if (way != WIRE_FRESH)
-		count(call, way);
-	return way == WIRE_FRESH;
-}
-
-SEC("cgroup/connect4")
-int connect4(struct bpf_sock_addr *ctx)
-{
-	struct connecting connecting = { .ctx = ctx, .call.hook = WIRE_CONNECT4 };
-	struct call *call = &connecting.call;
 	struct wire_destination *to = &call->question.to;
-	struct tcp_sock *tcp = tcp_socket(ctx, AF_INET, call);
 
-	if (!tcp)
-		return 1;
-	call->question.ipv4 = true;
 	bind_source4(call, ctx->sk->src_ip4);
 	to->address_be[2] = bpf_htonl(0xffff);
 	to->address_be[3] = ctx->user_ip4;
 	to->port_be = ctx->user_port;
 	replace_any(to);
-	if (!take_up(ctx, tcp, call, &connecting.namespace))
-		return 1;
-	if (settings.policy == WIRE_BERTH)
-		give_port(&connecting);
-	else
-		give_by_policy(&connecting);
-	return answer(call);
 }
 
-static __always_inline void name_ends6(struct bpf_sock_addr *ctx, struct call *call)
+static __always_inline void name_ends6(const struct bpf_sock_addr *ctx, struct call *call)
 {
 	struct wire_destination *to = &call->question.to;
 	__u32 source_be[4];
@@ -241,7 +188,83 @@ static __always_inline void name_ends6(struct bpf_sock_addr *ctx, struct call *c
 	to->address_be[3] = ctx->user_ip6[3];
 	to->port_be = ctx->user_port;
 	replace_any(to);
-	call->question.ipv4 = is_mapped(to->address_be);
+}
+
+/* Is the port that bind() to port 0 was given kept away from where the socket now connects to? */
+static __always_inline bool is_kept_from(const struct call *call, unsigned port)
+{
+	__u64 slot;
+
+	if (!is_keeping() || settings.exhausted == WIRE_TO_KERNEL)
+		return false;
+	slot = find_kept(&call->question.to, port);
+	return slot != 0 && !may_take_over_kept(slot);
+}
+
+/* A socket that has a port connects. The port's mark has gone if an earlier connect() of the socket failed. */
+static __always_inline enum wire_way leave_bound(struct bpf_sock_addr *ctx, struct call *call)
+{
+	__u64 netns = bpf_get_netns_cookie(ctx);
+	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &netns);
+
+	if (namespace)
+		mark(&namespace->used, ctx->sk->src_port);
+	if (!bpf_sk_storage_get(&bound_to_any, ctx->sk, NULL, 0))
+		return WIRE_BOUND;
+	share(ctx);
+	call->question.to.netns = netns;
+	if (!is_kept_from(call, ctx->sk->src_port))
+		return WIRE_BOUND;
+	call->now_ns = bpf_ktime_get_coarse_ns();
+	note_exhaustion(call, true);
+	return WIRE_EXHAUSTED;
+}
+
+/* What the kernel is told: 1 is to go on. */
+static __always_inline int answer(const struct call *call)
+{
+	count(call, call->way);
+	if (call->way != WIRE_EXHAUSTED || settings.exhausted == WIRE_TO_KERNEL)
+		return 1;
+	bpf_set_retval(-EADDRNOTAVAIL);
+	return 0;
+}
+
+/* Whether it is a call to give a port to. False: its way out is another, and the kernel is told that. */
+static __always_inline bool take_up(struct bpf_sock_addr *ctx, struct tcp_sock *tcp, struct call *call,
+				    struct port_namespace **ret_namespace)
+{
+	if (is_connect_excluded(&call->question.to))
+		call->way = WIRE_EXCLUDED;
+	else if (ctx->sk->src_port != 0)
+		call->way = leave_bound(ctx, call);
+	else
+		call->way = examine(ctx, tcp, call, ret_namespace);
+	return call->way == WIRE_FRESH;
+}
+
+static __always_inline void answer_with_port(struct connecting *connecting)
+{
+	if (settings.policy == WIRE_BERTH)
+		give_port(connecting);
+	else
+		give_by_policy(connecting);
+}
+
+SEC("cgroup/connect4")
+int connect4(struct bpf_sock_addr *ctx)
+{
+	struct connecting connecting = { .ctx = ctx, .call.hook = WIRE_CONNECT4 };
+	struct call *call = &connecting.call;
+	struct tcp_sock *tcp = tcp_socket(ctx, AF_INET, call);
+
+	if (!tcp)
+		return 1;
+	call->question.ipv4 = true;
+	name_ends4(ctx, call);
+	if (take_up(ctx, tcp, call, &connecting.namespace))
+		answer_with_port(&connecting);
+	return answer(call);
 }
 
 SEC("cgroup/connect6")
@@ -255,21 +278,16 @@ int connect6(struct bpf_sock_addr *ctx)
 	if (!tcp)
 		return 1;
 	name_ends6(ctx, call);
+	call->question.ipv4 = is_mapped(to->address_be);
 	if (!take_up(ctx, tcp, call, &connecting.namespace))
-		return 1;
-	if (is_link_local(to->address_be) || is_link_local(to->source_be)) {
-		count(call, WIRE_LINK_LOCAL);
-		return 1;
-	}
-	if (call->question.ipv4 &&
-	    BPF_CORE_READ_BITFIELD(&((struct sock *)tcp)->__sk_common, skc_ipv6only) != 0) {
-		count(call, WIRE_NOT_TCP); /* fails before a port is chosen */
-		return 1;
-	}
-	if (settings.policy == WIRE_BERTH)
-		give_port(&connecting);
+		return answer(call);
+	if (is_link_local(to->address_be) || is_link_local(to->source_be))
+		call->way = WIRE_LINK_LOCAL;
+	else if (call->question.ipv4 &&
+		 BPF_CORE_READ_BITFIELD(&((struct sock *)tcp)->__sk_common, skc_ipv6only) != 0)
+		call->way = WIRE_NOT_TCP; /* fails before a port is chosen */
 	else
-		give_by_policy(&connecting);
+		answer_with_port(&connecting);
 	return answer(call);
 }
 
@@ -482,16 +500,36 @@ int BPF_PROG(reset, const struct sock *sk)
 	return 0;
 }
 
+/* The port stays away from the destination for longer than in TIME_WAIT, if it is one to give at all. */
+static __always_inline void keep_from(const struct sock *sk)
+{
+	const struct sock_common *common = &sk->__sk_common;
+	__u64 netns = common->skc_net.net->net_cookie;
+	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &netns);
+	struct wire_destination to = { 0 };
+	__u32 source_be[4];
+
+	if (!namespace || is_marked(&namespace->allowed, common->skc_num))
+		return;
+	name_destination(common, netns, &to);
+	name_source(common, source_be);
+	keep_away(sk, &to, source_be);
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(closing, const struct sock *sk, int before, int now)
 {
-	const struct sock_common *common = &sk->__sk_common;
+	bool governed = is_governed(&sk->__sk_common);
 
-	if (sk->sk_protocol != IPPROTO_TCP || !is_governed(common))
+	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
-	if (now == BPF_TCP_FIN_WAIT1)
+	if (now == BPF_TCP_FIN_WAIT1 && governed)
 		bpf_get_socket_cookie((void *)sk);
-	if (now == BPF_TCP_CLOSE && leaves_time_wait(before))
+	if (now != BPF_TCP_CLOSE || !leaves_time_wait(before))
+		return 0;
+	if (governed)
 		report_closed(sk);
+	if (is_keeping())
+		keep_from(sk);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #define BERTH_BPF_CALL_H
 
 #include "bpf/bind_table.h"
+#include "bpf/kept_away.h"
 #include "bpf/port_namespace.h"
 
 #define CLAIMS	 65536
@@ -26,8 +27,9 @@ struct call {
 	bool just_given;  /* and that not CLAIM_NS ago */
 	__u8 done;	  /* a port was given */
 	__u8 refused;	  /* some bind was */
-	__u32 way;	  /* enum wire_way */
-	__u32 hook;	  /* enum wire_hook */
+	bool kept;	  /* some port was kept away (kept_away.h) */
+	__u8 way;	  /* enum wire_way */
+	__u8 hook;	  /* enum wire_hook */
 };
 
 __u64 ways[WIRE_HOOKS][WIRE_WAYS];
@@ -91,10 +93,12 @@ static volatile __u64 nothing;
 /* To compare a number without the verifier's drawing conclusions for what it was loaded from. */
 #define APART(number) ((number) + nothing)
 
-static __always_inline void look_for(const struct call *call, unsigned port, struct look *look)
+static __always_inline void look_for(struct call *call, unsigned port, struct look *look)
 {
 	look->port = port;
 	look_at(&call->question, look);
+	if (is_keeping() && add_kept(&call->question, look))
+		call->kept = true;
 	count(call, WIRE_LOOK);
 }
 

@@ -40,6 +40,7 @@ struct {
 
 /* What a survey has met. */
 struct found {
+	__u32 start; /* the first port */
 	__u32 looked, free;
 	__u16 ended, waiting, elsewhere, unsure, kernel_may, taken; /* a port of that kind; 0: none */
 	__u64 waiting_leaves;					    /* TIME_WAIT, in jiffies */
@@ -51,7 +52,6 @@ struct connecting {
 	struct port_namespace *namespace;
 	struct record *record; /* of the destination; NULL: there is none */
 	struct call call;
-	__u64 start; /* of a survey */
 	struct found found;
 };
 
@@ -283,7 +283,7 @@ static long survey_port(unsigned index, struct connecting *connecting)
 	struct record *record = connecting->record;
 	unsigned first = first_port(connecting->namespace), last = last_port(connecting->namespace);
 	const struct found *found = &connecting->found;
-	unsigned port = connecting->start + index;
+	unsigned port = connecting->found.start + index;
 
 	if (port > last)
 		port -= last - first + 1u;
@@ -327,12 +327,13 @@ static __always_inline enum verdict survey(struct connecting *connecting)
 	__u32 released = connecting->namespace->released;
 
 	count(&connecting->call, WIRE_SURVEY);
-	connecting->start = first + draw(span);
+	connecting->found.start = first + draw(span);
 	bpf_loop(span, survey_port, connecting, 0);
 	if (!record)
 		return UNSURE;
 	count_marks(&record->taken);
 	record->verdict = survey_verdict(&connecting->found);
+	record->kept = connecting->call.kept;
 	record->verdict_until_jiffies = connecting->found.leaves;
 	record->verdict_until_ns = verdict_end(connecting->call.now_ns);
 	record->released = released;
@@ -412,6 +413,7 @@ static __always_inline bool give_known(struct connecting *connecting)
 {
 	enum verdict verdict = connecting->record->verdict;
 
+	connecting->call.kept |= connecting->record->kept != 0;
 	if (verdict == ENDED || verdict == WAITING) {
 		bpf_loop(WAITING_LOOKS, find_waiting, connecting, 0);
 		give_waiting(connecting);
@@ -434,6 +436,13 @@ static __always_inline void give_scarce(struct connecting *connecting)
 		return;
 	connecting->found = (struct found){ 0 };
 	give_surveyed(connecting, survey(connecting));
+}
+
+/* Left to the kernel, which knows nothing of it, a port that is kept away would be given. */
+static __always_inline void refuse_kept(struct call *call)
+{
+	if (call->way == WIRE_UNSURE && call->kept && settings.exhausted != WIRE_TO_KERNEL)
+		call->way = WIRE_EXHAUSTED;
 }
 
 /* ---- all of it ---- */
@@ -468,6 +477,7 @@ static __always_inline void give_port(struct connecting *connecting)
 	bpf_loop(SHARED_TRIES, try_shared, connecting, 0);
 	if (!call->done)
 		give_scarce(connecting);
+	refuse_kept(call);
 	if (call->way == WIRE_EXHAUSTED)
 		note_exhaustion(call, connecting->record && connecting->record->verdict_until_jiffies != 0);
 	/* The kernel forgets a socket's address when it refuses a bind; to bind to port 0 sets it anew. */

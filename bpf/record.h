@@ -49,6 +49,8 @@ struct record {
 	__u32 released; /* of the namespace, at that time */
 	__u32 shape;	/* of the namespace, when the record was made */
 	__u32 hand;
+	__u32 kept; /* that survey has met ports that are kept away (kept_away.h) */
+	__u32 pad;
 };
 
 struct {

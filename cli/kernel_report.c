@@ -40,7 +40,7 @@ json_t *kernel_report_json(void)
 
 static void print_governed(const struct pinned *pinned)
 {
-	if (pinned->governed[WIRE_ENTERED] == 0)
+	if (pinned->governed[WIRE_ENTERED] == 0 && pinned->governed[WIRE_KEPT] == 0)
 		return;
 	fputs("          TIME_WAIT:", stdout);
 	for (int what = 0; what < WIRE_GOVERNED; what++)

@@ -72,6 +72,14 @@ static bool find_mode(const char *name, enum mode *ret_mode)
 	return false;
 }
 
+static void say_price(const struct config *config)
+{
+	char price[CONFIG_PRICE_SIZE];
+
+	if (config_kept_away_s(config) != 0)
+		fprintf(stderr, "berth run: %s\n", config_kept_away_price(config, price));
+}
+
 /* -1 to go on, or the exit status. */
 static int take_option(int option, char **argv, struct request *request)
 {
@@ -157,5 +165,7 @@ int command_run(int argc, char **argv)
 	if (request.has_policy)
 		config.policy = request.policy;
 	options.verbose = request.verbose;
+	if (request.verbose)
+		say_price(&config);
 	return run_in(request.mode, &options, own_policy, argv + optind);
 }

@@ -12,6 +12,8 @@
 /* The number of the event in which Windows tells of a time-wait-collision. */
 #define LISTEN_PORT 4227
 
+#define KERNEL_DELAY_S 60u /* TCP_TIMEWAIT_LEN (include/net/tcp.h): compiled in */
+
 static const char *const exhausted_names[] = {
 	[CONFIG_EXHAUSTED_FAIL] = "fail",
 	[CONFIG_EXHAUSTED_KERNEL] = "kernel",
@@ -72,6 +74,22 @@ void config_withheld_ports(const struct config *config, struct berth_port_set *r
 	*ret_withheld = config->reserved_ports;
 	if (config->max_user_port != 0)
 		berth_port_set_add_range(ret_withheld, config->max_user_port + 1, BERTH_PORTS - 1);
+}
+
+uint32_t config_kept_away_s(const struct config *config)
+{
+	return config->timed_wait_delay > KERNEL_DELAY_S ? config->timed_wait_delay : 0;
+}
+
+const char *config_kept_away_price(const struct config *config, char *text)
+{
+	snprintf(
+		text, CONFIG_PRICE_SIZE,
+		"TcpTimedWaitDelay = %u: a port stays away from the destination of a connection closed here for %u "
+		"seconds, even where timestamps would allow it sooner: no more than one connection a port and "
+		"destination in that time; the kernel's own 60 usually are enough",
+		config_kept_away_s(config), config_kept_away_s(config));
+	return text;
 }
 
 /* The ::/0 of IPv6 is not meant for IPv4, which it holds in its v4-mapped form. */

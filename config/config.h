@@ -104,6 +104,14 @@ bool config_next_ports(const struct berth_port_set *ports, unsigned from, unsign
  * ask for the one port, whatever net.ipv4.ip_local_port_range and ip_local_reserved_ports say besides. */
 void config_withheld_ports(const struct config *config, struct berth_port_set *ret_withheld);
 
+/* For how many seconds a port is kept away from the destination of a connection that was closed here: TcpTimedWaitDelay, where
+ * the kernel's own TIME_WAIT, 60 s, would be shorter. 0: for no longer than that. */
+uint32_t config_kept_away_s(const struct config *config);
+
+/* What that costs, in one line for the log. Text is a buffer of CONFIG_PRICE_SIZE bytes, and is returned. */
+#define CONFIG_PRICE_SIZE 320u
+const char *config_kept_away_price(const struct config *config, char *text);
+
 /* Whether exclude-destination names destination. */
 bool config_excludes(const struct config *config, const struct berth_endpoint *destination);
 

@@ -7,12 +7,16 @@
  * what hash tables use elsewhere (Rust, CPython). Every input here has the same length, so the length block
  * of the original is left out.
  *
- * Not part of the interface of the library: for the folders of this project.
+ * Not part of the interface of the library: for the folders of this project, the eBPF program among them.
  */
 #ifndef BERTH_SIPHASH_H
 #define BERTH_SIPHASH_H
 
+#ifdef __bpf__ /* which has no libc */
+typedef __UINT64_TYPE__ uint64_t;
+#else
 #include <stdint.h>
+#endif
 
 struct berth_siphash_key {
 	uint64_t k0, k1;

@@ -51,6 +51,7 @@ struct daemon {
 	uint64_t excluded_ns;
 	struct web web;
 	uint64_t web_start_ns;
+	uint32_t kept_away_s; /* as was said */
 	struct trouble trouble;
 };
 
@@ -74,12 +75,15 @@ static bool read_settings(struct daemon *daemon)
 	       trouble_say(&daemon->trouble, "%s", line);
 }
 
-static void say_what_has_no_effect(const struct daemon *daemon)
+/* When it is turned on, or changed. */
+static void say_if_ports_are_kept(struct daemon *daemon)
 {
-	char names[SETTINGS_NAMES_SIZE];
+	uint32_t before_s = daemon->kept_away_s;
+	char price[CONFIG_PRICE_SIZE];
 
-	if (settings_without_effect(&daemon->config, names))
-		say("no effect in this version have: %s", names);
+	daemon->kept_away_s = config_kept_away_s(&daemon->config);
+	if (daemon->kept_away_s != 0 && daemon->kept_away_s != before_s)
+		say("%s", config_kept_away_price(&daemon->config, price));
 }
 
 /* As the command line has it, or the settings; NULL: the root. */
@@ -344,10 +348,10 @@ static void reload(struct daemon *daemon)
 	if (read_settings(daemon) && open_hooks(daemon) && install(daemon, &verdict)) {
 		say("took the settings anew");
 		governor_apply(daemon->governor, &daemon->config);
+		say_if_ports_are_kept(daemon);
 		web_stop(&daemon->web);
 		start_web(daemon);
 		look_for_cgroups_anew(daemon);
-		say_what_has_no_effect(daemon);
 		say_if_cgroup_stays(daemon);
 	} else {
 		say("%s; the settings stay as they were", daemon->trouble.text);
@@ -402,8 +406,8 @@ int daemon_run(const struct daemon_options *options)
 		  begin_to_steer(&daemon) && watch_pins(&daemon) && start_work(&daemon);
 	if (started) {
 		governor_apply(daemon.governor, &daemon.config);
+		say_if_ports_are_kept(&daemon);
 		look_for_cgroups_anew(&daemon);
-		say_what_has_no_effect(&daemon);
 		start_web(&daemon);
 		service_tell("READY=1");
 		live(&daemon);
@@ -438,7 +442,6 @@ int daemon_check(const struct daemon_options *options)
 		printf("%s: %s, pinned in %s\n", would[verdict], daemon.cgroup, daemon.install.dir);
 		excluded_find(&daemon.config, &daemon.excluded);
 		excluded_say(&daemon.config, &nothing, &daemon.excluded);
-		say_what_has_no_effect(&daemon);
 	}
 	finish(&daemon);
 	return verdict == INSTALL_REFUSED;

@@ -61,7 +61,8 @@ const char *wire_way_name(enum wire_way way)
 static const char *const governed_names[] = {
 	[WIRE_ENTERED] = "entered",	  [WIRE_ENDED_CAP] = "ended-cap", [WIRE_ENDED_DELAY] = "ended-delay",
 	[WIRE_ENDED_LATE] = "ended-late", [WIRE_GONE] = "gone",		  [WIRE_SPARED] = "spared",
-	[WIRE_DUMPED] = "dumps",	  [WIRE_LOST] = "lost",
+	[WIRE_DUMPED] = "dumps",	  [WIRE_LOST] = "lost",		  [WIRE_KEPT] = "kept-away",
+	[WIRE_KEPT_LOST] = "kept-lost",
 };
 static_assert(sizeof(governed_names) / sizeof(governed_names[0]) == WIRE_GOVERNED, "a name for each count");
 

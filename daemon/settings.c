@@ -6,10 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
+#include <time.h>
 
 #include "daemon/excluded.h"
 #include "daemon/hooks.h"
 #include "daemon/pinned.h"
+
+#define SECOND_NS 1000000000ull
 
 static const __u32 exhausted[] = {
 	[CONFIG_EXHAUSTED_FAIL] = WIRE_SAY_SO,
@@ -22,6 +26,17 @@ static const __u32 policies[] = {
 	[BERTH_POLICY_SP1] = WIRE_SP1,
 	[BERTH_POLICY_LEGACY] = WIRE_LEGACY,
 };
+
+/* In jiffies, of which the coarse clock has one at each tick; the one that is under way when a connection closes does not
+ * count. */
+static __u64 keep_away(const struct config *config)
+{
+	uint64_t seconds = config_kept_away_s(config);
+	struct timespec tick = { .tv_nsec = 1 };
+
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick); /* cannot fail */
+	return seconds ? seconds * SECOND_NS / (__u64)tick.tv_nsec + 1 : 0;
+}
 
 /* A call that reads the ports meanwhile reads them once more: for that `change` is written last. */
 void settings_write(const struct config *config, struct wire_settings *in_force)
@@ -37,6 +52,9 @@ void settings_write(const struct config *config, struct wire_settings *in_force)
 	in_force->exhausted = exhausted[config->exhausted];
 	in_force->policy = policies[config->policy];
 	memcpy(in_force->withheld, withheld, sizeof(withheld));
+	if (in_force->keep_key[0] == 0)
+		getrandom(in_force->keep_key, sizeof(in_force->keep_key), 0);
+	in_force->keep_away = keep_away(config);
 	__atomic_add_fetch(&in_force->change, 1, __ATOMIC_RELEASE);
 }
 
@@ -89,21 +107,4 @@ unsigned settings_withheld(const struct wire_settings *settings)
 	for (unsigned word = 0; word < WIRE_PORT_WORDS; word++)
 		ports += (unsigned)__builtin_popcountll(settings->withheld[word]);
 	return ports;
-}
-
-bool settings_without_effect(const struct config *config, char ret_names[SETTINGS_NAMES_SIZE])
-{
-	size_t length = 0;
-	const struct {
-		const char *name;
-		bool is_set;
-	} settings[] = {
-		{ "TcpTimedWaitDelay above 60", config->timed_wait_delay > 60 },
-	};
-
-	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
-		if (settings[i].is_set)
-			length += (size_t)snprintf(ret_names + length, SETTINGS_NAMES_SIZE - length, "%s%s",
-						   length > 0 ? ", " : "", settings[i].name);
-	return length > 0;
 }

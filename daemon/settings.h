@@ -12,7 +12,7 @@
 #include "daemon/trouble.h"
 #include "wire/kernel_mode.h"
 
-/* Writes policy, exhausted, MaxUserPort and ReservedPorts. in_force may be in use. */
+/* Writes policy, exhausted, MaxUserPort, ReservedPorts and TcpTimedWaitDelay above 60. in_force may be in use. */
 void settings_write(const struct config *config, struct wire_settings *in_force);
 
 struct hooks;
@@ -28,10 +28,5 @@ bool settings_write_pinned(const struct config *config, const char *dir, struct 
 const char *settings_exhausted_name(const struct wire_settings *settings);
 const char *settings_policy_name(const struct wire_settings *settings);
 unsigned settings_withheld(const struct wire_settings *settings);
-
-/* The settings that are not as by default and that no daemon of this version heeds: their names, with ", " in between.
- * False: there are none. */
-#define SETTINGS_NAMES_SIZE 160u
-bool settings_without_effect(const struct config *config, char ret_names[SETTINGS_NAMES_SIZE]);
 
 #endif

@@ -2,7 +2,6 @@
 #include "supervise/knowledge.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 
@@ -18,9 +17,6 @@
 #define OUTDATED_NS	 (1000 * MS_NS)
 #define CHEAP_NS	 (2 * MS_NS)
 #define SYSCTLS_FRESH_NS (250 * MS_NS)
-#define TIME_WAIT_NS	 (60000 * MS_NS) /* TCP_TIMEWAIT_LEN (include/net/tcp.h): compiled in */
-
-#define SEEN_TIME_WAITS 131072u
 
 /* Connections in TIME_WAIT that are taken up at once: some 0.1 ms. */
 #define TAKEN_UP_AT_ONCE 512u
@@ -31,7 +27,7 @@
 static const struct berth_space_limits space_limits = {
 	.destinations = 4096,
 	.bitmaps = 64,
-	.time_wait = SEEN_TIME_WAITS,
+	.time_wait = TIME_WAITS_MAX,
 	.ipv6 = true,
 };
 
@@ -68,7 +64,7 @@ static bool new_spaces(struct site *site)
 static void set_up_space(const struct knowledge *knowledge, struct berth_space *space)
 {
 	berth_space_set_policy(space, knowledge->policy);
-	berth_space_set_time_wait(space, TIME_WAIT_NS, space_limits.time_wait);
+	berth_space_set_time_wait(space, knowledge->time_waits.delay_ns, space_limits.time_wait);
 	berth_space_set_range(space, knowledge->limits.sysctls.first, knowledge->limits.sysctls.last,
 			      &knowledge->limits.sysctls.reserved);
 }
@@ -227,25 +223,6 @@ static void see_holder(struct knowledge *knowledge, const struct socket_entry *e
 	}
 }
 
-static void see_time_wait(struct knowledge *knowledge, const struct socket_entry *entry)
-{
-	uint64_t remaining_ns = entry->remaining_ms * MS_NS;
-	uint64_t waited_ns = remaining_ns < TIME_WAIT_NS ? TIME_WAIT_NS - remaining_ns : 0;
-	uint32_t second = entry->remaining_ms / 1000;
-	uint32_t i = knowledge->time_wait_count + 1;
-
-	if (i == SEEN_TIME_WAITS)
-		return;
-	second = second < WAITING_SECONDS ? second : WAITING_SECONDS - 1;
-	knowledge->time_wait[i] = (struct seen_time_wait){
-		.entered_ns = knowledge->dump_ns > waited_ns ? knowledge->dump_ns - waited_ns : 0,
-		.local = entry->local,
-		.remote = entry->remote,
-		.following = knowledge->ends_in_second[second],
-	};
-	knowledge->ends_in_second[second] = knowledge->time_wait_count = i;
-}
-
 static void see_socket(void *context, const struct socket_entry *entry)
 {
 	struct knowledge *knowledge = context;
@@ -258,7 +235,8 @@ static void see_socket(void *context, const struct socket_entry *entry)
 		see_connection(knowledge, entry);
 		break;
 	case SOCKET_TIME_WAIT:
-		see_time_wait(knowledge, entry);
+		time_waits_see(&knowledge->time_waits, &entry->local, &entry->remote,
+			       entry->remaining_ms * MS_NS, clock_ns());
 		break;
 	}
 }
@@ -289,18 +267,18 @@ static void change_places(struct knowledge *knowledge)
  * done. */
 static void take_up_some(struct knowledge *knowledge)
 {
-	for (unsigned n = 0; n < TAKEN_UP_AT_ONCE && knowledge->second < WAITING_SECONDS;) {
-		uint32_t *list = &knowledge->ends_in_second[knowledge->second];
+	const struct seen_time_wait *one = NULL;
 
-		if (*list == 0) {
-			knowledge->second++;
-			continue;
-		}
-		take_up(knowledge, &knowledge->time_wait[*list]);
-		*list = knowledge->time_wait[*list].following;
-		n++;
+	if (!time_waits_inherit(&knowledge->time_waits, TAKEN_UP_AT_ONCE, clock_ns()))
+		return;
+	for (unsigned n = 0; n < TAKEN_UP_AT_ONCE; n++) {
+		one = time_waits_take(&knowledge->time_waits);
+		if (!one)
+			break;
+		take_up(knowledge, one);
 	}
-	if (knowledge->second == WAITING_SECONDS)
+	knowledge->taking_up = one != NULL;
+	if (!knowledge->taking_up)
 		change_places(knowledge);
 }
 
@@ -310,8 +288,7 @@ static void begin_dump(struct knowledge *knowledge, uint64_t now_ns)
 		berth_space_clear(knowledge->site[i].next);
 		knowledge->site[i].in_dump = true;
 	}
-	memset(knowledge->ends_in_second, 0, sizeof(knowledge->ends_in_second));
-	knowledge->time_wait_count = 0;
+	time_waits_begin(&knowledge->time_waits);
 	knowledge->wanted = false;
 	knowledge->dump_ns = now_ns;
 	knowledge->dump_cost_ns = 0;
@@ -321,7 +298,7 @@ static void begin_dump(struct knowledge *knowledge, uint64_t now_ns)
 
 static bool is_dumping(const struct knowledge *knowledge)
 {
-	return knowledge->reader.reading || knowledge->second < WAITING_SECONDS;
+	return knowledge->reader.reading || knowledge->taking_up;
 }
 
 /* After a failed dump the knowledge is what it was, and the kernel still judges each port. */
@@ -330,7 +307,7 @@ static void continue_dump(struct knowledge *knowledge, int wait_ms)
 	if (!knowledge->reader.reading)
 		take_up_some(knowledge);
 	else if (dump_reader_take(&knowledge->reader, wait_ms, see_socket, knowledge) == 0)
-		knowledge->second = 0;
+		knowledge->taking_up = true;
 }
 
 /* -------------------------------------------------------------------------------------------------
@@ -367,9 +344,20 @@ static void work_on_dump(struct knowledge *knowledge, uint64_t now_ns)
 	knowledge->not_before_ns = knowledge->dump_ns + (gap_ns > DUMP_GAP_NS ? gap_ns : DUMP_GAP_NS);
 }
 
+/* When the next dump is due; UINT64_MAX: not before the next call. */
+static uint64_t next_dump_ns(const struct knowledge *knowledge)
+{
+	uint64_t unasked_ns = knowledge->dump_ns + TIME_WAITS_DUMP_NS;
+
+	if (!knowledge_keeps(knowledge))
+		return knowledge->wanted ? knowledge->not_before_ns : UINT64_MAX;
+	return knowledge->wanted && knowledge->not_before_ns < unasked_ns ? knowledge->not_before_ns
+									  : unasked_ns;
+}
+
 void knowledge_work(struct knowledge *knowledge, uint64_t now_ns)
 {
-	if (is_dumping(knowledge) || (knowledge->wanted && now_ns >= knowledge->not_before_ns))
+	if (is_dumping(knowledge) || now_ns >= next_dump_ns(knowledge))
 		work_on_dump(knowledge, now_ns);
 }
 
@@ -420,17 +408,26 @@ struct berth_space *knowledge_space(struct knowledge *knowledge, const struct be
 	return site && site->known ? site->current : knowledge->site[0].current;
 }
 
+bool knowledge_is_kept(struct knowledge *knowledge, const struct berth_endpoint *local,
+		       const struct berth_endpoint *remote, uint64_t now_ns)
+{
+	return knowledge_keeps(knowledge) &&
+	       berth_space_state(knowledge_space(knowledge, &local->address, now_ns), local->port, remote) ==
+		       BERTH_TIME_WAIT;
+}
+
 int knowledge_idle_ms(const struct knowledge *knowledge, uint64_t now_ns)
 {
+	uint64_t next_ns;
+
 	if (knowledge->reader.reading)
 		return -1; /* its descriptor will say */
 	if (is_dumping(knowledge))
 		return 0;
-	if (!knowledge->wanted)
+	next_ns = next_dump_ns(knowledge);
+	if (next_ns == UINT64_MAX)
 		return -1;
-	if (now_ns >= knowledge->not_before_ns)
-		return 0;
-	return (int)((knowledge->not_before_ns - now_ns) / MS_NS) + 1;
+	return now_ns < next_ns ? (int)((next_ns - now_ns) / MS_NS) + 1 : 0;
 }
 
 int knowledge_open(struct knowledge *knowledge, const struct config *config, uint64_t now_ns)
@@ -445,10 +442,9 @@ int knowledge_open(struct knowledge *knowledge, const struct config *config, uin
 		return -ENOSYS;
 	berth_random_seed(&knowledge->random, key);
 	knowledge->policy = config->policy;
-	knowledge->second = WAITING_SECONDS;
 	knowledge->sysctls_ns = now_ns;
-	knowledge->time_wait = new_pages(SEEN_TIME_WAITS * sizeof(knowledge->time_wait[0]));
-	if (!knowledge->time_wait || !settle_site(knowledge, &knowledge->site[0], &any))
+	error = time_waits_open(&knowledge->time_waits, config_kept_away_s(config));
+	if (error || !settle_site(knowledge, &knowledge->site[0], &any))
 		return -ENOMEM;
 	error = dump_reader_start(&knowledge->reader);
 	if (error)

@@ -12,8 +12,9 @@
  * the next dump, and a record of whatever kind is never older than one dump. What the supervisor
  * itself does meanwhile is told to both.
  *
- * Spaces want connections in TIME_WAIT oldest first. A dump has them in no order, so they are kept
- * in 61 lists, by the second in which they will end, until it is complete.
+ * Connections in TIME_WAIT come last into a next space, oldest first (time_waits.h). Where the settings keep ports away from
+ * a destination for longer than the kernel does, those that it has let go are among them, and dumps are made without calls,
+ * too, some in a minute.
  *
  * All of it is a hint. A port that looks free is refused by the kernel, is marked, and the next is
  * tried; a port that looks taken is missed until the next dump. A dump is made only after calls,
@@ -33,6 +34,7 @@
 #include "core/port_space.h"
 #include "supervise/dump_reader.h"
 #include "supervise/port_limits.h"
+#include "supervise/time_waits.h"
 
 #define SITES 64u
 
@@ -45,29 +47,16 @@ struct site {
 	uint64_t used_ns;
 };
 
-/* A TIME_WAIT that a dump has shown; spaces want them oldest first. */
-struct seen_time_wait {
-	uint64_t entered_ns;
-	struct berth_endpoint local, remote;
-	uint32_t following; /* in its list; 0: the last */
-};
-
-#define WAITING_SECONDS 61u
-
 struct knowledge {
 	struct site site[SITES];
 	enum berth_policy policy;
 	struct port_limits limits;
 	struct berth_random random;
 	struct dump_reader reader;
-	/* What the dump has shown; [0] is no one. The lists are taken up from the one that ends
-	 * first. */
-	struct seen_time_wait *time_wait;
-	uint32_t time_wait_count;
-	uint32_t ends_in_second[WAITING_SECONDS];
-	uint32_t second;	/* the list being taken up; WAITING_SECONDS: none is */
-	bool wanted;		/* something was asked since the last dump began */
-	uint64_t dump_ns;	/* when the dump under way, or the last one, began */
+	struct time_waits time_waits;
+	bool taking_up;	  /* a dump has been read, and its connections in TIME_WAIT come into the spaces */
+	bool wanted;	  /* something was asked since the last dump began */
+	uint64_t dump_ns; /* when the dump under way, or the last one, began */
 	uint64_t dump_cost_ns;	/* spent on it between calls */
 	uint64_t dump_took_ns;	/* how long the last one took that was waited for */
 	uint64_t not_before_ns; /* the next one */
@@ -84,6 +73,17 @@ struct berth_space *knowledge_space(struct knowledge *knowledge, const struct be
 /* Makes a dump now, or as much of it as can be had in some milliseconds. Spaces that were asked for
  * before may have changed places: ask again. */
 void knowledge_refresh(struct knowledge *knowledge, uint64_t now_ns);
+
+/* Whether ports are kept away from a destination for longer than the kernel does; then no port in TIME_WAIT is to be
+ * tried. */
+static inline bool knowledge_keeps(const struct knowledge *knowledge)
+{
+	return time_waits_keeps(&knowledge->time_waits);
+}
+
+/* Whether the port is kept away from remote, or was refused for it. False, if nothing is. */
+bool knowledge_is_kept(struct knowledge *knowledge, const struct berth_endpoint *local,
+		       const struct berth_endpoint *remote, uint64_t now_ns);
 
 /* The supervisor gave port to a connection, or to a socket without one (remote NULL). */
 void knowledge_took(struct knowledge *knowledge, const struct berth_endpoint *local,

@@ -20,6 +20,10 @@
  * explicitly, which connect()'s own choice never takes; and where IP_LOCAL_PORT_RANGE is missing
  * (before Linux 6.3) it is the way for all ranks. A look-up comes first, always.
  *
+ * Where the settings keep ports away from a destination for longer than the kernel's TIME_WAIT, no port is taken over, and none
+ * that is kept away is tried; nor does the kernel search among them, unless the settings leave it to the kernel
+ * what is done when no port is left.
+ *
  * The socket gets SO_REUSEADDR, and keeps it: its TIME_WAIT inherits it, and only such a TIME_WAIT
  * ever lets another socket bind its port.
  */
@@ -31,7 +35,8 @@
 
 #include "supervise/supervisor.h"
 
-#define PROBES 8
+#define PROBES	      8
+#define UNKEPT_PROBES 64
 
 static_assert(WAY_FRESH + BERTH_SHARED == (int)WAY_SHARED && WAY_FRESH + BERTH_WAITING == (int)WAY_WAITING,
 	      "ways out and verdicts in the same order");
@@ -210,14 +215,54 @@ static enum berth_verdict pick(struct attempt *attempt, unsigned *ret_port)
 	return berth_space_pick(space, &attempt->remote, supervisor->now_ns, ret_port);
 }
 
+static bool is_kept(struct attempt *attempt, const struct berth_endpoint *local)
+{
+	struct supervisor *supervisor = attempt->supervisor;
+
+	return knowledge_is_kept(&supervisor->knowledge, local, &attempt->remote, supervisor->now_ns);
+}
+
+/* The same where ports are kept away, which no look-up shows: of the others some are looked up, from one drawn at random on. */
+static enum berth_verdict probe_unkept(struct attempt *attempt, unsigned *ret_port)
+{
+	struct supervisor *supervisor = attempt->supervisor;
+	const struct port_limits *limits = &supervisor->knowledge.limits;
+	unsigned start = port_limits_any(limits, &supervisor->knowledge.random), port = start, last;
+	struct socket_entry entry;
+	bool around = false;
+
+	for (unsigned looks = 0; looks < UNKEPT_PROBES && supervisor->lookups.netlink; port++) {
+		if (!port_limits_next(limits, port, &port, &last)) {
+			if (around || !port_limits_next(limits, 0, &port, &last))
+				break;
+			around = true;
+		}
+		if (around && port >= start)
+			break;
+		attempt->local.port = (uint16_t)port;
+		if (is_kept(attempt, &attempt->local))
+			continue;
+		looks++;
+		if (socket_table_find(&supervisor->lookups, &attempt->local, &attempt->remote, &entry) ==
+		    -ENOENT) {
+			*ret_port = port;
+			return BERTH_SHARED;
+		}
+	}
+	return BERTH_EXHAUSTED;
+}
+
 /* The older policies, blind to the destination, know only what a dump has shown. */
 static enum berth_verdict choose(struct attempt *attempt, unsigned *ret_port)
 {
 	struct supervisor *supervisor = attempt->supervisor;
 	enum berth_verdict verdict = pick(attempt, ret_port);
+	bool keeps = supervisor->policy == BERTH_POLICY_BERTH && knowledge_keeps(&supervisor->knowledge);
 
-	if (verdict != BERTH_EXHAUSTED)
+	if (verdict != BERTH_EXHAUSTED && !(keeps && verdict == BERTH_WAITING))
 		return verdict;
+	if (keeps)
+		return probe_unkept(attempt, ret_port);
 	if (supervisor->policy == BERTH_POLICY_BERTH)
 		return probe_ports(attempt, ret_port);
 	knowledge_refresh(&supervisor->knowledge, supervisor->now_ns);
@@ -240,6 +285,10 @@ static int try_ports(struct attempt *attempt, enum way_out *ret_way)
 			break;
 		}
 		attempt->local.port = (uint16_t)port;
+		if (is_kept(attempt, &attempt->local)) {
+			*ret_way = WAY_COLLISION; /* the older policies pick it all the same */
+			break;
+		}
 		result = connect_from(attempt, verdict);
 		if (result != -EADDRNOTAVAIL) {
 			*ret_way = (enum way_out)(WAY_FRESH + (int)verdict);
@@ -258,17 +307,53 @@ static int try_ports(struct attempt *attempt, enum way_out *ret_way)
 	return -EADDRNOTAVAIL;
 }
 
+/* Whether a port that is kept away could be the kernel's own choice, which is not to be made then. */
+static bool must_not_leave(const struct supervisor *supervisor)
+{
+	return knowledge_keeps(&supervisor->knowledge) &&
+	       supervisor->family->options->config->exhausted != CONFIG_EXHAUSTED_KERNEL;
+}
+
+/* Shortens first .. last to those at its beginning that are all kept away, or all not. Whether they are. */
+static bool cut_kept(struct attempt *attempt, unsigned first, unsigned *last)
+{
+	struct berth_endpoint local = attempt->local;
+	unsigned port = first;
+	bool kept;
+
+	local.port = (uint16_t)first;
+	kept = is_kept(attempt, &local);
+	while (port < *last) {
+		local.port = (uint16_t)(port + 1);
+		if (is_kept(attempt, &local) != kept)
+			break;
+		port++;
+	}
+	*last = port;
+	return kept;
+}
+
 /* The kernel's own search, of the ports that the settings leave to be handed out. */
 static int search_ports(struct attempt *attempt)
 {
 	const struct port_limits *limits = &attempt->supervisor->knowledge.limits;
+	bool step_over = must_not_leave(attempt->supervisor);
 	unsigned first, last;
 	int result = -EADDRNOTAVAIL;
 
 	for (unsigned from = 0; result == -EADDRNOTAVAIL && port_limits_next(limits, from, &first, &last);
 	     from = last + 1)
-		result = connect_by_range(attempt, first, last);
+		if (!step_over || !cut_kept(attempt, first, &last))
+			result = connect_by_range(attempt, first, last);
 	return result;
+}
+
+/* After a policy's one try there is no search; nor among ports that are just known to be taken or kept away. */
+static bool may_search(const struct supervisor *supervisor, enum way_out way)
+{
+	if (must_not_leave(supervisor))
+		return way == WAY_GIVEN_UP && supervisor->has_port_range;
+	return way != WAY_COLLISION;
 }
 
 static void make_nonblocking(struct attempt *attempt, bool *ret_blocking)
@@ -293,8 +378,9 @@ static struct answer steer(struct attempt *attempt)
 	if (!attempt->socket.facts.reuse_address)
 		steer_reuse_address(attempt->socket.fd, true);
 	result = try_ports(attempt, &way);
-	if (result == -EADDRNOTAVAIL && way != WAY_COLLISION) {
-		if (!supervisor->knowledge.limits.withholds || !supervisor->has_port_range)
+	if (result == -EADDRNOTAVAIL && may_search(supervisor, way)) {
+		if (!must_not_leave(supervisor) &&
+		    (!supervisor->knowledge.limits.withholds || !supervisor->has_port_range))
 			return leave_to_kernel(supervisor, way);
 		result = search_ports(attempt);
 	}
@@ -318,6 +404,21 @@ static struct answer on_begun(struct supervisor *supervisor, int fd)
 	if (unheard && fcntl(fd, F_GETFL) & O_NONBLOCK)
 		return answer_result(-EINPROGRESS);
 	return leave_to_kernel(supervisor, WAY_OWN_CHOICE);
+}
+
+/* Whether the socket's port is kept away, or in a TIME_WAIT that is not known yet and would be taken over. */
+static bool is_settled_kept(struct attempt *attempt)
+{
+	struct supervisor *supervisor = attempt->supervisor;
+	struct socket_entry entry;
+
+	if (!find_source(attempt))
+		return false;
+	attempt->local.port = attempt->socket.local.port;
+	return is_kept(attempt, &attempt->local) ||
+	       (supervisor->lookups.netlink &&
+		socket_table_find(&supervisor->lookups, &attempt->local, &attempt->remote, &entry) == 0 &&
+		entry.state == SOCKET_TIME_WAIT);
 }
 
 /* The port was chosen before the destination was known, and connects as it is. Its TIME_WAIT is to be
@@ -347,8 +448,13 @@ struct answer on_connect(struct supervisor *supervisor, const struct seccomp_not
 	if (!attempt.socket.facts.closed)
 		return on_begun(supervisor, attempt.socket.fd);
 	if (attempt.socket.local.port != 0 &&
-	    cookie_set_has(&supervisor->settled, socket_cookie(attempt.socket.fd)))
+	    cookie_set_has(&supervisor->settled, socket_cookie(attempt.socket.fd))) {
+		if (must_not_leave(supervisor) && is_settled_kept(&attempt)) {
+			supervisor->shared->ways[WAY_COLLISION]++;
+			return answer_result(-EADDRNOTAVAIL);
+		}
 		share_settled_port(&attempt);
+	}
 	if (!may_steer(&attempt))
 		return leave_to_kernel(supervisor, WAY_OWN_CHOICE);
 	if (!find_source(&attempt))

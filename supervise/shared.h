@@ -43,12 +43,12 @@ enum way_out {
 	WAY_FRESH, /* connect(): got a port of this rank */
 	WAY_SHARED,
 	WAY_WAITING,
-	WAY_REFUSED,	 /* connect(): the kernel refused a port, and the next was tried */
-	WAY_EXHAUSTED,	 /* connect(): no port seemed left; the kernel was asked */
-	WAY_GIVEN_UP,	 /* connect(): too many ports were refused; the kernel was asked */
-	WAY_COLLISION,	 /* connect(): the policy's one port was refused, and the program was told */
-	WAY_PUT_OFF,	 /* bind(): the choice was put off */
-	WAY_SETTLED,	 /* listen(), getsockname(): chosen before the destination was known */
+	WAY_REFUSED,   /* connect(): the kernel refused a port, and the next was tried */
+	WAY_EXHAUSTED, /* connect(): no port seemed left; the kernel was asked */
+	WAY_GIVEN_UP,  /* connect(): too many ports were refused; the kernel was asked */
+	WAY_COLLISION, /* connect(): the policy's one port was refused, or the socket's is kept away: said so */
+	WAY_PUT_OFF,   /* bind(): the choice was put off */
+	WAY_SETTLED,   /* listen(), getsockname(): chosen before the destination was known */
 	WAY_OWN_CHOICE,	 /* the program's own choice stood: explicit port, its own options, a device */
 	WAY_EXCLUDED,	 /* connect(): to a destination that the settings leave alone */
 	WAY_CONFINED,	 /* the program has confined itself (Landlock): only the kernel may judge */

@@ -38,8 +38,12 @@ struct wire_settings {
 	__u32 excluded_destinations;
 	__u32 policy; /* enum wire_policy */
 	__u32 pad;
+	/* For how long a port is kept away from the destination of a connection that closed first, in jiffies, which are what
+	 * the kernel's own TIME_WAIT is counted in; 0: no longer than that. */
+	__u64 keep_away;
+	__u64 keep_key[2]; /* of a hash: random, written once, before keep_away */
 };
-_Static_assert(sizeof(struct wire_settings) == 8224, "no hidden padding");
+_Static_assert(sizeof(struct wire_settings) == 8248, "no hidden padding");
 
 /* Room in these maps: twice of what the settings may have, as new ones are put in before old ones leave. */
 #define WIRE_EXCLUDED_CGROUPS	   64
@@ -125,7 +129,7 @@ struct wire_closed {
 };
 _Static_assert(sizeof(struct wire_closed) == 64, "no hidden padding");
 
-/* What the governor of TIME_WAIT has done, and `lost`, which the program counts. */
+/* What the governor of TIME_WAIT has done; `lost` and what is kept away, the program counts. */
 enum wire_governed {
 	WIRE_ENTERED,	  /* connections seen to enter TIME_WAIT, or found there at the start */
 	WIRE_ENDED_CAP,	  /* ended because of MaxFreeTWTcbs */
@@ -135,6 +139,8 @@ enum wire_governed {
 	WIRE_SPARED, /* stayed, as they have no timestamps, or it is not known (time-wait-timestamps-only) */
 	WIRE_DUMPED, /* readings of the whole socket table */
 	WIRE_LOST,   /* reports for which the ring had no room; a reading follows */
+	WIRE_KEPT,   /* connections whose port is, or was, kept away from their destination */
+	WIRE_KEPT_LOST, /* entries of these, up to three each, that were forgotten early, for want of room */
 	WIRE_GOVERNED,
 };
 

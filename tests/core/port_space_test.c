@@ -382,12 +382,44 @@ static void test_names(void **state)
 	assert_string_equal(berth_policy_name(policy), "legacy");
 }
 
+/* One port, which is back for its destination when the delay is over and no sooner, whatever others do meanwhile; also if it
+ * was seen in TIME_WAIT late. */
+static void test_delay(void **state)
+{
+	static const uint64_t delays_s[] = { BERTH_TIMED_WAIT_DELAY_MIN, 60, 61, BERTH_TIMED_WAIT_DELAY,
+					     BERTH_TIMED_WAIT_DELAY_MAX };
+	struct berth_endpoint a = endpoint_of('a'), b = endpoint_of('b');
+	uint64_t begun_ns = SECOND, now_ns, end_ns;
+	unsigned port;
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * sizeof(delays_s) / sizeof(delays_s[0]); i++) {
+		end_ns = begun_ns + delays_s[i / 2] * SECOND;
+		space = make_space(&some);
+		berth_space_set_range(space, BASE, BASE, NULL);
+		berth_space_set_time_wait(space, delays_s[i / 2] * SECOND, 100);
+		if (i % 2 == 0) {
+			berth_space_connect(space, BASE, &a, begun_ns);
+			berth_space_close(space, BASE, &a, begun_ns);
+		} else {
+			berth_space_observe_time_wait(space, BASE, &a, begun_ns);
+		}
+		for (now_ns = begun_ns; now_ns < end_ns; now_ns += SECOND / 2) {
+			assert_int_equal(berth_space_pick(space, &a, now_ns, &port), BERTH_WAITING);
+			assert_int_equal(berth_space_pick(space, &b, now_ns, &port), BERTH_SHARED);
+			berth_space_connect(space, BASE, &b, now_ns);
+			berth_space_release(space, BASE, &b);
+		}
+		assert_int_equal(berth_space_pick(space, &a, end_ns, &port), BERTH_FRESH);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ten_steps),	cmocka_unit_test(test_ten_steps_mitigated),
 		cmocka_unit_test(test_one_port),	cmocka_unit_test(test_max_free_tw_tcbs),
-		cmocka_unit_test(test_capacity),	cmocka_unit_test(test_forgotten),
+		cmocka_unit_test(test_delay),	cmocka_unit_test(test_capacity),	cmocka_unit_test(test_forgotten),
 		cmocka_unit_test(test_forgotten_waits), cmocka_unit_test(test_refused_by_oneself),
 		cmocka_unit_test(test_clear),		cmocka_unit_test(test_range_changes),
 		cmocka_unit_test(test_limits),		cmocka_unit_test(test_names),

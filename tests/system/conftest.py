@@ -15,6 +15,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import long_wait
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -261,6 +262,32 @@ def kernel_mode(session_cgroup, tmp_path_factory):
     wait_for(lambda: "populated 0" in (around / "cgroup.events").read_text(), "the keeper to end")
     assert not list(around.glob("*/")), "the keeper has left its cgroup behind"
     around.rmdir()
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: "long_wait" in item.fixturenames)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def long_waits(request, session_cgroup, tmp_path_factory):
+    """By name, what the tests wait for that say so by their parameter `long_wait`: begun before the first test. What cannot be
+    begun is for these to say, and in no other test's way."""
+    wanted = [item.callspec.params["long_wait"] for item in request.session.items if "long_wait" in item.fixturenames]
+    begun, failed = {}, {}
+    for name in wanted:
+        try:
+            begun[name] = long_wait.begin(name, request, tmp_path_factory.mktemp("long-wait"))
+        except (Exception, pytest.fail.Exception) as error:
+            failed[name] = error
+
+    def lines(name):
+        if name in failed:
+            raise failed[name]
+        return begun[name].lines()
+
+    yield lines
+    for one in begun.values():
+        one.close()
 
 
 @pytest.fixture

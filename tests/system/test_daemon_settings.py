@@ -206,11 +206,6 @@ def test_take_over(steered):
     assert steered.machine.json(one_port) == 20
 
 
-def test_no_effect_yet(steered):
-    assert "attached" in steered.start("[Parameters]\nTcpTimedWaitDelay = 90\n")
-    assert steered.said() == "no effect in this version have: TcpTimedWaitDelay above 60"
-
-
 def test_service_manager(steered, tmp_path):
     """It is told when the settings have been taken."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
