@@ -142,10 +142,10 @@ __noinline int guess_source(struct call *call, struct record *record, unsigned p
 	return 0;
 }
 
-/* Is this call to show which source the routes give now? Once in SOURCE_NS. */
+/* Is this call to show which source the routes give now? Once in SOURCE_NS; but what is kept away stays away. */
 __noinline int is_to_probe(const struct call *call, struct record *record)
 {
-	if (!call || !record || call->question.bound ||
+	if (!call || !record || call->question.bound || call->kept ||
 	    (__s64)(call->now_ns - record->source_ns) <= (__s64)SOURCE_NS ||
 	    (__s64)(call->now_ns - record->probed_ns) <= (__s64)SOURCE_NS)
 		return 0;
