@@ -273,7 +273,7 @@ static inline void time_with_hooks(const struct hooks *hooks, int cgroup_fd, dou
 	double us[2];
 
 	bpf_object__for_each_program(program, hooks_object(hooks)) {
-		links[count] = hooks_attach_program(program, cgroup_fd);
+		links[count] = hooks_attach_program(hooks, program, cgroup_fd);
 		if (!links[count++])
 			fail("attach");
 	}

@@ -7,6 +7,7 @@
  *	bound4, bound6		a bind has been made: its claim ends
  *	state			every TCP socket of the machine that begins or ends to connect: claims end, records learn;
  *				those that closed first are reported, if that is asked for (closed.h)
+ *	range_owners, all_owners	none: list who is on the ports, for who looks at them (port_owners.h)
  *
  * Nothing that is remembered decides: it only says where to look. Before a port is given, the kernel's own bind table says
  * who is on it (bind_table.h), and the kernel has the last word in its bind and connect. No other process is needed for any
@@ -25,6 +26,7 @@
 #include "bpf/kernel_types.h"
 #include "bpf/on_bind.h"
 #include "bpf/on_connect.h"
+#include "bpf/port_owners.h"
 #include "wire/kernel_mode.h"
 
 char _license[] SEC("license") = "Dual MIT/GPL";

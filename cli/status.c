@@ -144,7 +144,7 @@ static void print_destination(const struct report_destination *destination)
 
 static void print_text(const struct port_report *report)
 {
-	size_t more = report->now->destinations.count - report->destinations;
+	size_t more = report->now->reached - report->destinations;
 	bool takes_over = false;
 
 	print_head(report);
@@ -214,6 +214,7 @@ int command_status(int argc, char **argv)
 	if (optind < argc)
 		return usage_error("status", "unexpected '%s'; 'berth explain' is for one destination",
 				   argv[optind]);
+	looks_use_pins(&looks);
 	error = looks_take(&looks, VIEW_RANGE, options.interval_s);
 	status = error ? failure("status", "cannot read the kernel's socket table: %s", strerror(-error))
 		       : show(&options, &looks);

@@ -199,8 +199,18 @@ bool hooks_load(struct hooks *hooks, struct trouble *ret_trouble)
 	return true;
 }
 
-struct bpf_link *hooks_attach_program(struct bpf_program *program, int cgroup_fd)
+static struct bpf_link *attach_iterator(const struct hooks *hooks, struct bpf_program *program)
 {
+	union bpf_iter_link_info walked = { .map.map_fd = (__u32)bpf_map__fd(hooks->berth->maps.stretches) };
+	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &walked, .link_info_len = sizeof(walked));
+
+	return bpf_program__attach_iter(program, &options);
+}
+
+struct bpf_link *hooks_attach_program(const struct hooks *hooks, struct bpf_program *program, int cgroup_fd)
+{
+	if (bpf_program__expected_attach_type(program) == BPF_TRACE_ITER)
+		return attach_iterator(hooks, program);
 	if (bpf_program__type(program) == BPF_PROG_TYPE_TRACING)
 		return bpf_program__attach(program);
 	return bpf_program__attach_cgroup(program, cgroup_fd);
@@ -220,7 +230,7 @@ bool hooks_attach(struct hooks *hooks, int cgroup_fd, struct trouble *ret_troubl
 	unsigned count = 0;
 
 	bpf_object__for_each_program(program, hooks->berth->obj) {
-		hooks->links[count] = hooks_attach_program(program, cgroup_fd);
+		hooks->links[count] = hooks_attach_program(hooks, program, cgroup_fd);
 		if (!hooks->links[count]) {
 			hooks_attach_failure(program, errno, ret_trouble);
 			return false;

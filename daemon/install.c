@@ -178,7 +178,8 @@ static bool exchange(const char *path, struct bpf_program *program)
 	return done;
 }
 
-static bool put_hook(const struct install *install, struct bpf_program *program, struct trouble *trouble)
+static bool put_hook(const struct install *install, const struct hooks *hooks, struct bpf_program *program,
+		     struct trouble *trouble)
 {
 	struct bpf_link *link;
 	char path[PATH_MAX];
@@ -187,7 +188,7 @@ static bool put_hook(const struct install *install, struct bpf_program *program,
 	pins_hook_path(install->dir, bpf_program__name(program), path);
 	if (exchange(path, program))
 		return true;
-	link = hooks_attach_program(program, install->cgroup_fd);
+	link = hooks_attach_program(hooks, program, install->cgroup_fd);
 	if (!link) {
 		hooks_attach_failure(program, errno, trouble);
 		return false;
@@ -202,7 +203,7 @@ static bool put_hooks(const struct install *install, const struct hooks *hooks, 
 	struct bpf_program *program;
 
 	bpf_object__for_each_program(program, hooks_object(hooks)) {
-		if (!put_hook(install, program, trouble))
+		if (!put_hook(install, hooks, program, trouble))
 			return false;
 	}
 	return true;

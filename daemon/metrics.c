@@ -61,7 +61,7 @@ static void write_ports(FILE *out, const struct port_report *report)
 	     "Connections on ports of the range, TIME_WAIT included, by who began them.");
 	fprintf(out,
 		"berth_range_connections{begun=\"here\"} %u\nberth_range_connections{begun=\"elsewhere\"} %u\n",
-		now->rows, now->inbound);
+		now->begun, now->inbound);
 }
 
 static void write_addresses(FILE *out, const struct port_report *report)
@@ -181,7 +181,7 @@ static void write_others(FILE *out, const struct port_report *report)
 static void write_destinations(FILE *out, const struct port_report *report)
 {
 	gauge(out, "destinations", "Pairs of local address and destination that have connections.",
-	      report->now->destinations.count);
+	      report->now->reached);
 	write_destination_ports(out, report);
 	write_each(out, report, "destination_blocked_ratio",
 		   "Share of the usable ports that connect() to a destination cannot be given, 0 to 1.",

@@ -18,7 +18,7 @@ enum {
 	NOT_AVAILABLE = 503
 };
 
-static struct recent_look look_range, look_all;
+static struct recent_look look;
 
 /* ---- pieces ---- */
 
@@ -83,12 +83,12 @@ static void metrics(void *context, const struct http_request *request, struct ht
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
-	int error = out ? recent_look_renew(&look_range, VIEW_RANGE) : -ENOMEM;
+	int error = out ? recent_look_renew(&look, &pinned->owners) : -ENOMEM;
 
 	(void)request;
 	pinned_refresh(pinned);
 	if (!error)
-		error = metrics_write(out, &look_range, pinned);
+		error = metrics_write(out, &look, pinned);
 	if (out && fclose(out) != 0)
 		error = -ENOMEM;
 	if (error) {
@@ -111,25 +111,25 @@ static void status(void *context, const struct http_request *request, struct htt
 		return;
 	}
 	pinned_refresh(pinned);
-	if (recent_look_renew(&look_range, VIEW_RANGE))
+	if (recent_look_renew(&look, &pinned->owners))
 		say_unavailable(ret_answer);
 	else
-		send_json(ret_answer, api_status(&look_range, pinned, most));
+		send_json(ret_answer, api_status(&look, pinned, most));
 }
 
 static void map(void *context, const struct http_request *request, struct http_answer *ret_answer)
 {
+	const struct pinned_reader *pinned = context;
 	struct view_pair pair, *wanted;
 
-	(void)context;
 	if (!read_pair(request, &pair, &wanted))
 		http_say(
 			ret_answer, BAD_REQUEST,
 			"remote=ADDRESS:PORT and local=ADDRESS, both or none, an IPv6 address of remote in brackets\n");
-	else if (recent_look_renew(&look_all, VIEW_ALL))
+	else if (recent_look_renew(&look, &pinned->owners))
 		say_unavailable(ret_answer);
 	else
-		send_json(ret_answer, api_map(&look_all, wanted));
+		send_json(ret_answer, api_map(&look, wanted));
 }
 
 static void healthz(void *context, const struct http_request *request, struct http_answer *ret_answer)

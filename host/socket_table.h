@@ -30,12 +30,12 @@
 struct mnl_socket;
 
 /* States that netinet/tcp.h does not have (include/net/tcp_states.h). */
-#define TCP_STATE_NEW_SYN_RECV	 12 /* a handshake begun by the peer */
+#define TCP_STATE_NEW_SYN_RECV	 12 /* a handshake begun by the peer, on a listener's port: nobody is told of it */
 #define TCP_STATE_BOUND_INACTIVE 13 /* bound and nothing else; listed since Linux 6.8, only if asked for */
 
 enum socket_state {
 	SOCKET_HELD,	  /* bound or listening, no connection */
-	SOCKET_CONNECTED, /* a connection in any state but TIME_WAIT, begun ones included */
+	SOCKET_CONNECTED, /* a connection in any state but TIME_WAIT, begun by us included */
 	SOCKET_TIME_WAIT,
 };
 
