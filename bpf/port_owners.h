@@ -15,12 +15,12 @@
  *
  * What the iterators walk over is a map whose elements stand for stretches of ports, and have nothing in them; a step writes
  * all records of one stretch, and the kernel takes care of the reader's buffer. Connections on a port where somebody listens
- * were begun by the other side; they are counted only, and where the port is outside of the range and the first look at each
- * local address shows the listener, not even that.
+ * were begun by the other side; they are counted only.
  *
  * What changes under the reader's eyes can lead it into the list of another port, which each owner tells. Then the records
- * of the port are closed with WIRE_OWNER_UNSURE, as they are where there are more than fit; who reads asks sock_diag about
- * these.
+ * of the port are closed with WIRE_OWNER_UNSURE, as they are where there are more than fit, and where a port outside of the
+ * range has many: most likely a server's, whose listener is at the end of a long list. Who reads asks sock_diag about these,
+ * first for listeners, which costs next to nothing.
  */
 #ifndef BERTH_BPF_PORT_OWNERS_H
 #define BERTH_BPF_PORT_OWNERS_H
@@ -28,7 +28,9 @@
 #include "bpf/bind_table.h"
 #include "wire/port_owner.h"
 
-#define PORT_OWNERS_MAX 1048576 /* steps from owner to owner */
+/* Steps from owner to owner, on a port of the range and on another one. */
+#define STEPS_MAX     1048576
+#define STEPS_OUTSIDE 256
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -162,25 +164,6 @@ static long step(unsigned index, struct owner_walk *walk)
 	return 0;
 }
 
-/* The same, which looks at the first owner on each local address only: where somebody listens on all addresses there is no
- * other with it. */
-static long glance(unsigned index, struct owner_walk *walk)
-{
-	struct hlist_node *first;
-
-	if (walk->list) {
-		first = next_list(walk)->owners.first;
-		if (!first || read_around(sock_common, skc_bind_node, first)->skc_state != STATE_LISTEN)
-			return 0;
-		walk->listening = true;
-		return 1;
-	}
-	if (!walk->bucket)
-		return 1;
-	next_bucket(walk);
-	return 0;
-}
-
 static __always_inline struct hlist_node *slot_of(const struct owner_walk *walk)
 {
 	__u64 slot = (walk->port + walk->hash_mix) & (walk->table_size - 1);
@@ -190,33 +173,22 @@ static __always_inline struct hlist_node *slot_of(const struct owner_walk *walk)
 		->chain.first;
 }
 
-static __always_inline void begin_port(struct owner_walk *walk, struct hlist_node *slot)
-{
-	walk->bucket = slot;
-	walk->list = walk->node = NULL;
-}
-
 static __always_inline void list_port(struct owner_walk *walk, bool is_in_range)
 {
-	struct hlist_node *slot = slot_of(walk);
+	unsigned most = is_in_range ? STEPS_MAX : STEPS_OUTSIDE;
 
-	if (!slot)
+	walk->bucket = slot_of(walk);
+	if (!walk->bucket)
 		return;
+	walk->list = walk->node = NULL;
 	walk->listening = walk->unsure = false;
 	walk->connections = 0;
-	if (!is_in_range) {
-		begin_port(walk, slot);
-		bpf_loop(PORT_OWNERS_MAX, glance, walk, 0);
-	}
-	if (!walk->listening) {
-		begin_port(walk, slot);
-		if (bpf_loop(PORT_OWNERS_MAX, step, walk, 0) == PORT_OWNERS_MAX)
-			walk->unsure = true;
-	}
-	if (walk->listening)
-		close_port(walk, WIRE_OWNER_LISTENERS, is_in_range ? walk->connections : 0);
-	else if (walk->unsure)
+	if (bpf_loop(most, step, walk, 0) == most)
+		walk->unsure = true;
+	if (walk->unsure)
 		close_port(walk, WIRE_OWNER_UNSURE, 0);
+	else if (walk->listening)
+		close_port(walk, WIRE_OWNER_LISTENERS, walk->connections);
 }
 
 static __always_inline int list_stretch(struct bpf_iter__bpf_map_elem *ctx, bool all)

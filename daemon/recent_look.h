@@ -4,7 +4,7 @@
  *
  * A look is of all ports, one for whatever is asked. It walks the kernel's tables, and who asks may ask as often as it likes. So
  * one is taken only when somebody asks and the last one is old enough: RECENT_LOOK_LEAST_NS, and longer where looks are
- * expensive, so that no more than a hundredth of a core goes into them.
+ * expensive, so that no more than a fiftieth of a core goes into them.
  */
 #ifndef BERTH_DAEMON_RECENT_LOOK_H
 #define BERTH_DAEMON_RECENT_LOOK_H
@@ -14,7 +14,7 @@
 #include "view/snapshot.h"
 
 #define RECENT_LOOK_LEAST_NS 900000000ull
-#define RECENT_LOOK_SHARE    100u
+#define RECENT_LOOK_SHARE    50u
 
 /* Zero-filled is valid: nothing was seen yet. Large. */
 struct recent_look {

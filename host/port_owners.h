@@ -24,9 +24,9 @@ struct port_owners_reader {
 	/* One that is on a port. cookie, interface, inode and uid are not known, and 0. */
 	void (*see)(void *context, const struct socket_entry *entry);
 	/* A port where somebody listens. Of others on it nothing is told but how many of them are connections, in
-	 * TIME_WAIT too, and that only of the range. */
+	 * TIME_WAIT too. */
 	void (*see_listener)(void *context, unsigned port, uint32_t connections);
-	/* A port of which this look says nothing. */
+	/* A port of which this look says nothing; outside of the range it may just be busy. */
 	void (*see_unsure)(void *context, unsigned port);
 };
 

@@ -89,6 +89,15 @@ int socket_table_dump(struct socket_table *table, int family, unsigned first, un
 	return send_dump(table, header);
 }
 
+int socket_table_dump_listeners(struct socket_table *table, unsigned first, unsigned last)
+{
+	char buffer[256];
+	struct nlmsghdr *header = new_request_of_both(buffer, 1u << TCP_LISTEN);
+
+	put_port_filter(header, first, last);
+	return send_dump(table, header);
+}
+
 int socket_table_dump_left(struct socket_table *table)
 {
 	char buffer[256];

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "core/port_word.h"
 #include "host/clock.h"
 #include "host/socket_table.h"
 
@@ -93,15 +94,21 @@ static void see_unsure(void *context, unsigned port)
 	berth_port_set_add(&((struct look *)context)->unsure, port);
 }
 
-/* Asks sock_diag. */
-static int dump(struct look *look, unsigned first, unsigned last)
+typedef int ask_sock_diag(struct socket_table *table, unsigned first, unsigned last);
+
+static int ask_for_all(struct socket_table *table, unsigned first, unsigned last)
+{
+	return socket_table_dump(table, AF_UNSPEC, first, last);
+}
+
+static int dump(struct look *look, ask_sock_diag *ask, unsigned first, unsigned last)
 {
 	char piece[SOCKET_TABLE_LARGEST_PIECE] __attribute__((aligned(8)));
 	struct socket_table table = { 0 };
 	int status = socket_table_open(&table);
 
 	if (!status)
-		status = socket_table_dump(&table, AF_UNSPEC, first, last);
+		status = ask(&table, first, last);
 	if (!status)
 		status = 1;
 	while (status > 0) {
@@ -113,16 +120,28 @@ static int dump(struct look *look, unsigned first, unsigned last)
 	return status ? status : look->error;
 }
 
-/* Asks sock_diag for what the iterators said nothing of. */
-static int dump_unsure(struct look *look)
+static int dump_unsure(struct look *look, ask_sock_diag *ask)
 {
 	unsigned count = berth_port_set_count(&look->unsure);
 
 	if (count == 0)
 		return 0;
 	look->wanted = &look->unsure;
-	return dump(look, berth_port_set_select(&look->unsure, 0),
+	return dump(look, ask, berth_port_set_select(&look->unsure, 0),
 		    berth_port_set_select(&look->unsure, count - 1));
+}
+
+/* Asks sock_diag for what the iterators said nothing of. What is on a listener's port outside of the range is nobody's
+ * business. */
+static int settle_unsure(struct look *look)
+{
+	int error = dump_unsure(look, socket_table_dump_listeners);
+
+	for (unsigned port = 0; !error && port < BERTH_PORTS; port++)
+		if (berth_port_set_contains(&look->unsure, port) &&
+		    berth_port_set_contains(&look->to->listening, port) && !is_in_range(look->to, port))
+			berth_port_set_remove(&look->unsure, port);
+	return error ? error : dump_unsure(look, ask_for_all);
 }
 
 /* Reads the iterators. */
@@ -132,7 +151,7 @@ static int read_owners(struct look *look, bool all, const struct port_owners *ow
 	int error = port_owners_read(owners, all, &reader);
 
 	if (!error)
-		error = dump_unsure(look);
+		error = settle_unsure(look);
 	look->to->source = VIEW_BIND_TABLE;
 	return error ? error : look->error;
 }
@@ -185,9 +204,9 @@ static int look(struct view_snapshot *to, enum view_scope scope, const struct po
 	if (owners)
 		error = read_owners(&look, scope == VIEW_ALL, owners);
 	else if (scope == VIEW_ALL)
-		error = dump(&look, 0, BERTH_PORTS - 1);
+		error = dump(&look, ask_for_all, 0, BERTH_PORTS - 1);
 	else
-		error = dump(&look, to->ports.first, to->ports.last);
+		error = dump(&look, ask_for_all, to->ports.first, to->ports.last);
 	if (error)
 		return error;
 	find_usable(to);
@@ -315,15 +334,22 @@ int view_busiest_addresses(const struct view_snapshot *snapshot, size_t most,
 uint32_t view_fresh_ports(const struct view_snapshot *snapshot, const struct berth_address *local,
 			  struct berth_port_set *ret_ports)
 {
-	struct berth_port_set ports = snapshot->usable;
+	uint64_t taken[BERTH_PORTS / 64] = { 0 };
+	uint32_t fresh = 0;
 
 	for (uint32_t i = 0; i < snapshot->rows; i++) {
-		const struct view_pair *pair = &snapshot->destinations.pair[snapshot->row[i].destination];
+		const struct view_row *row = &snapshot->row[i];
 
-		if (berth_address_equal(&pair->local, local))
-			berth_port_set_remove(&ports, snapshot->row[i].port);
+		if (berth_address_equal(&snapshot->destinations.pair[row->destination].local, local))
+			taken[row->port / 64] |= 1ull << row->port % 64;
 	}
-	if (ret_ports)
-		*ret_ports = ports;
-	return berth_port_set_count(&ports);
+	for (unsigned word = 0; word < BERTH_PORTS / 64; word++)
+		fresh += berth_word_count(snapshot->usable.word[word] & ~taken[word]);
+	if (!ret_ports)
+		return fresh;
+	*ret_ports = snapshot->usable;
+	for (unsigned port = 0; port < BERTH_PORTS; port++)
+		if (taken[port / 64] >> port % 64 & 1)
+			berth_port_set_remove(ret_ports, port);
+	return fresh;
 }

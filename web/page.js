@@ -137,7 +137,7 @@ function showStatus(status) {
 // Coarse, as a screen reader says every change.
 function showState(destinations, look) {
   const first = destinations.filter(one => one.exhausts === true).sort((a, b) => a.seconds_left - b.seconds_left)[0];
-  const period = Math.round(look.cpu_ms / 5); // the daemon gives a two-hundredth of a core to looks (daemon/recent_look.h)
+  const period = Math.round(look.cpu_ms / 20); // the daemon gives a fiftieth of a core to looks (daemon/recent_look.h)
   if (first && first.seconds_left < 1) setState(`No port is left for ${first.remote}.`, true);
   else if (first && first.seconds_left < 600)
     setState(`Ports for ${first.remote} run out in ${first.seconds_left < 60 ? "less than a minute" : `${Math.ceil(first.seconds_left / 60)} minutes`}.`, true);

@@ -17,9 +17,8 @@
 /* In `state`, beside the states of netinet/tcp.h: bound, and nothing else; and what closes the records of some ports. */
 #define WIRE_OWNER_BOUND 13
 #define WIRE_OWNER_LISTENERS \
-	128 /* somebody listens: whoever else is on the port was left out, `number` of them */
-#define WIRE_OWNER_UNSURE \
-	129 /* the table changed meanwhile, or there are too many: what was written is to be dropped */
+	128 /* somebody listens: whoever else is on the port is to be dropped, `number` connections */
+#define WIRE_OWNER_UNSURE 129 /* who is on the port is not known: what was written is to be dropped */
 
 /* Host byte order but for the addresses, where IPv4 is in its mapped form. */
 struct wire_port_owner {
