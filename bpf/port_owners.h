@@ -15,7 +15,8 @@
  *
  * What the iterators walk over is a map whose elements stand for stretches of ports, and have nothing in them; a step writes
  * all records of one stretch, and the kernel takes care of the reader's buffer. Connections on a port where somebody listens
- * were begun by the other side; they are counted only.
+ * were begun by the other side; they are counted only. Handshakes that the other side has begun are left out, as in
+ * host/socket_table.h; most of them are not in the bind table anyway.
  *
  * What changes under the reader's eyes can lead it into the list of another port, which each owner tells. Then the records
  * of the port are closed with WIRE_OWNER_UNSURE, as they are where there are more than fit, and where a port outside of the
@@ -109,6 +110,8 @@ static __always_inline void see_owner(struct owner_walk *walk, struct sock_commo
 		walk->listening = true;
 		return;
 	}
+	if (state == BPF_TCP_SYN_RECV)
+		return;
 	if (state == STATE_CLOSE)
 		state = WIRE_OWNER_BOUND;
 	else

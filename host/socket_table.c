@@ -13,7 +13,8 @@
 #include "host/sock_diag.h"
 
 #define TIMER_TIME_WAIT 3 /* idiag_timer */
-#define DUMPED_STATES	(UINT32_MAX & ~(1u << TCP_CLOSE | 1u << TCP_STATE_NEW_SYN_RECV))
+/* Neither closed nor begun by the peer and not over: the kernel counts requests (TCP_NEW_SYN_RECV) as the latter. */
+#define DUMPED_STATES	(UINT32_MAX & ~(1u << TCP_CLOSE | 1u << TCP_SYN_RECV | 1u << TCP_STATE_NEW_SYN_RECV))
 
 int socket_table_open(struct socket_table *table)
 {

@@ -30,8 +30,7 @@
 struct mnl_socket;
 
 /* States that netinet/tcp.h does not have (include/net/tcp_states.h). */
-#define TCP_STATE_NEW_SYN_RECV \
-	12 /* a handshake begun by the peer, on a listener's port: nobody is told of it */
+#define TCP_STATE_NEW_SYN_RECV	 12 /* a handshake begun by the peer */
 #define TCP_STATE_BOUND_INACTIVE 13 /* bound and nothing else; listed since Linux 6.8, only if asked for */
 
 enum socket_state {
@@ -66,7 +65,7 @@ int socket_table_open(struct socket_table *table);
 void socket_table_close(struct socket_table *table);
 
 /* Asks for all sockets of that family (AF_INET, AF_INET6, AF_UNSPEC: both) with a local port in
- * [first, last]. 0 or negative errno. */
+ * [first, last], but for handshakes that the peer has begun: they take no port from anybody. 0 or negative errno. */
 int socket_table_dump(struct socket_table *table, int family, unsigned first, unsigned last);
 
 /* Asks for listeners only: the kernel has them in a table of their own, which is short. */
