@@ -404,6 +404,9 @@ static __always_inline void note_exhaustion(const struct call *call, bool collis
 	};
 	struct wire_exhaustion *noted = bpf_map_lookup_elem(&exhaustions, &call->question.to);
 
+	if (collision)
+		count(WIRE_COLLISION);
+	first.last_of_kind_ns[collision & 1] = call->now_ns;
 	if (!noted) {
 		bpf_map_update_elem(&exhaustions, &call->question.to, &first, BPF_NOEXIST);
 		return;
@@ -411,7 +414,7 @@ static __always_inline void note_exhaustion(const struct call *call, bool collis
 	__sync_fetch_and_add(&noted->count, 1);
 	if (collision)
 		__sync_fetch_and_add(&noted->collisions, 1);
-	noted->last_ns = call->now_ns;
+	noted->last_ns = noted->last_of_kind_ns[collision & 1] = call->now_ns;
 }
 
 static __always_inline void give_port(struct connecting *connecting)

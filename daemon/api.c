@@ -5,6 +5,7 @@
 #include "host/clock.h"
 #include "view/port_map.h"
 #include "view/port_report.h"
+#include "view/text.h"
 
 static json_t *look_json(const struct recent_look *look)
 {

@@ -35,6 +35,7 @@ static const char *const way_names[] = {
 	[WIRE_MISS] = "misses",
 	[WIRE_BIND_REFUSED] = "bind-refused",
 	[WIRE_SURVEY] = "surveys",
+	[WIRE_COLLISION] = "collisions",
 };
 static_assert(sizeof(way_names) / sizeof(way_names[0]) == WIRE_WAYS, "a name for each way");
 

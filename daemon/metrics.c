@@ -4,6 +4,7 @@
 #include <math.h>
 #include <time.h>
 
+#include "daemon/event.h"
 #include "daemon/hooks.h"
 #include "daemon/settings.h"
 #include "host/clock.h"
@@ -217,6 +218,55 @@ static void write_kernel_mode(FILE *out, const struct pinned *pinned)
 		(double)pinned->ways[WIRE_SURVEY]);
 }
 
+/* ---- events, and TIME_WAIT ---- */
+
+static void write_events(FILE *out, const struct pinned *pinned)
+{
+	head(out, "events_total", "counter",
+	     "Calls of connect() for which there was no port, by event: 4231 ports-exhausted, every port was in use; 4227 "
+	     "time-wait-collision, connections in TIME_WAIT were in the way.");
+	for (unsigned kind = 0; kind < EVENT_KINDS; kind++)
+		fprintf(out, "berth_events_total{event=\"%s\",number=\"%u\"} %llu\n", event_name(kind),
+			event_number(kind), (unsigned long long)event_total(pinned, kind));
+}
+
+static void write_governor(FILE *out, const struct pinned *pinned)
+{
+	const struct wire_settings *settings = &pinned->settings;
+	const uint64_t *governed = pinned->governed;
+
+	head(out, "max_free_tw_tcbs", "gauge",
+	     "MaxFreeTWTcbs: more connections than that are not left in TIME_WAIT. No sample: not set.");
+	if (settings->governed_cap)
+		fprintf(out, "berth_max_free_tw_tcbs %u\n", settings->governed_cap);
+	head(out, "timed_wait_delay_seconds", "gauge",
+	     "TcpTimedWaitDelay: longer than that none is left in TIME_WAIT. No sample: not set.");
+	if (settings->governed_delay_s)
+		fprintf(out, "berth_timed_wait_delay_seconds %u\n", settings->governed_delay_s);
+	counter(out, "time_wait_entered_total",
+		"Connections seen to enter TIME_WAIT, while that is governed.",
+		(double)governed[WIRE_ENTERED]);
+	head(out, "time_wait_ended_total", "counter",
+	     "Of these, those that were ended early, by the setting that asked for it.");
+	fprintf(out, "berth_time_wait_ended_total{setting=\"MaxFreeTWTcbs\"} %llu\n",
+		(unsigned long long)governed[WIRE_ENDED_CAP]);
+	fprintf(out, "berth_time_wait_ended_total{setting=\"TcpTimedWaitDelay\"} %llu\n",
+		(unsigned long long)governed[WIRE_ENDED_DELAY]);
+	counter(out, "time_wait_ended_late_total",
+		"Of those that TcpTimedWaitDelay ended: more than 100 ms after their time.",
+		(double)governed[WIRE_ENDED_LATE]);
+	counter(out, "time_wait_gone_total", "Were to be ended and had gone: taken over, reset, or over.",
+		(double)governed[WIRE_GONE]);
+	counter(out, "time_wait_spared_total",
+		"Stayed, as they have no timestamps, or it is not known (time-wait-timestamps-only).",
+		(double)governed[WIRE_SPARED]);
+	counter(out, "time_wait_readings_total", "Readings of the whole socket table.",
+		(double)governed[WIRE_DUMPED]);
+	counter(out, "time_wait_reports_lost_total",
+		"Reports of closed connections for which there was no room; a reading follows.",
+		(double)governed[WIRE_LOST]);
+}
+
 static void write_self(FILE *out, const struct recent_look *look, const struct pinned *pinned)
 {
 	struct timespec spent;
@@ -248,6 +298,8 @@ int metrics_write(FILE *out, const struct recent_look *look, const struct pinned
 	write_destinations(out, &report);
 	write_settings(out, report.now);
 	write_kernel_mode(out, &pinned->pinned);
+	write_events(out, &pinned->pinned);
+	write_governor(out, &pinned->pinned);
 	port_report_free(&report);
 	return 0;
 }

@@ -49,6 +49,7 @@ static int read_words(const char *dir, struct pinned *ret_pinned)
 	snprintf(ret_pinned->version, sizeof(ret_pinned->version), "%.31s", text);
 	pins_read(dir, PINS_WORD_BUILD, text);
 	snprintf(ret_pinned->build, sizeof(ret_pinned->build), "%.31s", text);
+	ret_pinned->has_daemon = pins_have_daemon(dir);
 	ret_pinned->hooks = pins_each(dir, true, count_hook, NULL);
 	return strcmp(ret_pinned->build, hooks_build()) == 0 ? 0 : -ESTALE;
 }

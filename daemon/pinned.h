@@ -16,7 +16,8 @@ struct pinned {
 	char version[32]; /* of the berth that attached it */
 	char build[32];	  /* hooks_build() of that berth; empty while, or after, a change was not finished */
 	char cgroup[PATH_MAX];
-	unsigned hooks; /* attached programs */
+	unsigned hooks;	 /* attached programs */
+	bool has_daemon; /* one runs, which governs TIME_WAIT and serves numbers */
 
 	/* These mean something only where pinned_read() returns 0. */
 	uint64_t ways

@@ -86,7 +86,8 @@ static void see_listener(void *context, unsigned port, uint32_t connections)
 
 	berth_port_set_add(&look->to->held, port);
 	berth_port_set_add(&look->to->listening, port);
-	look->to->inbound += connections;
+	if (is_in_range(look->to, port))
+		look->to->inbound += connections;
 }
 
 static void see_unsure(void *context, unsigned port)

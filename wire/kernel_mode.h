@@ -26,8 +26,12 @@ struct wire_settings {
 	__u64 withheld
 		[WIRE_PORT_WORDS]; /* a bit for each port that is not to be given, beside ip_local_reserved_ports */
 	__u64 governed; /* SO_NETNS_COOKIE whose connections are reported as they enter TIME_WAIT; 0: none */
+	/* What the daemon's governor holds them to, for who asks: connections, 0: no limit; seconds, 0: the kernel's 60. */
+	__u32 governed_cap, governed_delay_s;
+	__u32 governed_timestamps_only;
+	__u32 pad;
 };
-_Static_assert(sizeof(struct wire_settings) == 8208, "no hidden padding");
+_Static_assert(sizeof(struct wire_settings) == 8224, "no hidden padding");
 
 /* Every bind() to port 0 and every connect() that the program sees ends in one way; what comes after WIRE_WAYS_OUT is
  * counted besides. */
@@ -49,6 +53,7 @@ enum wire_way {
 	WIRE_MISS,		   /* of these: could not be given */
 	WIRE_BIND_REFUSED, /* binds that the kernel refused all the same, each answered with another port */
 	WIRE_SURVEY,	   /* walks over the range, to learn anew what is taken for a destination */
+	WIRE_COLLISION,	   /* of WIRE_EXHAUSTED: a TIME_WAIT was in the way */
 	WIRE_WAYS,
 };
 
@@ -70,8 +75,9 @@ struct wire_exhaustion {
 	__u64 count;
 	__u64 first_ns, last_ns; /* CLOCK_MONOTONIC */
 	__u64 collisions; /* of count: some port was taken by a TIME_WAIT, and might not be had again yet */
+	__u64 last_of_kind_ns[2]; /* of those that are none, of those that are; 0: there was none */
 };
-_Static_assert(sizeof(struct wire_exhaustion) == 32, "no hidden padding");
+_Static_assert(sizeof(struct wire_exhaustion) == 48, "no hidden padding");
 
 /* A connection of which a TIME_WAIT, or a FIN_WAIT_2 that is to become one, is left: what the ring `closed` carries. */
 #define WIRE_CLOSED_RING 2097152 /* bytes */
