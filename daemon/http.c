@@ -207,14 +207,27 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, const stru
 	return sent;
 }
 
-/* Called when the head of a request is there. The answer is given at once, before any body is read. */
+static bool has_body(struct MHD_Connection *connection)
+{
+	struct headers seen = { 0 };
+
+	MHD_get_connection_values(connection, MHD_HEADER_KIND, see_header, &seen);
+	return seen.has_body;
+}
+
+/* Called when the head of a request is there, and again when all of it is. Where a body is to come, the answer is given
+ * before, and libmicrohttpd closes the connection; otherwise it stays open for the next request. */
 static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url,
 			      const char *method, const char *version, const char *upload,
 			      size_t *upload_size, void **request_context)
 {
 	struct http_answer made = { .status = MHD_HTTP_OK };
 
-	(void)version, (void)upload, (void)request_context;
+	(void)version, (void)upload;
+	if (!*request_context && !has_body(connection)) {
+		*request_context = context;
+		return MHD_YES;
+	}
 	*upload_size = 0; /* of a body that comes all the same nothing is kept */
 	answer(context, connection, url, method, &made);
 	return send_answer(connection, &made);
