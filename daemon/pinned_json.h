@@ -12,9 +12,6 @@
 /* How often calls were answered which way, by name. */
 json_t *ways_json(const struct pinned *pinned);
 
-/* How often calls were answered which way, by name. A new reference. */
-json_t *ways_json(const struct pinned *pinned);
-
 /* The member kernel_mode of what `berth status --json` prints, whose help describes it. reader is NULL where another build
  * attached the hooks: its counters and settings are null. */
 json_t *pinned_json(const struct pinned *pinned, const struct pinned_reader *reader);

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The page of berth daemon, driven in a browser. Not part of make check, for Chromium is 300 MB. By hand, as root:
+"""The page of berth daemon, driven in Chromium, as root:
 
-    apt-get install chromium chromium-driver
     make -j2 all tests && /usr/bin/python3 -m pytest tests/browser
 
 The screenshots are put into build/browser/, to be looked at.
