@@ -74,14 +74,15 @@ static inline double web_cpu_ms(void)
 
 static inline void start_own_daemon(const char *berth)
 {
-	char parent[PATH_MAX], option[PATH_MAX + 16];
+	char parent[PATH_MAX], name[32], option[PATH_MAX + 16];
 	int fd;
 
 	check(unshare(CLONE_NEWNS), "a mount namespace");
 	check(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), "private mounts");
 	check(mount("bpf", BPF_FS, "bpf", 0, "mode=0700"), "a bpf filesystem");
 	check(cgroup_root(parent), "cgroup v2");
-	check(cgroup_make(parent, "berth-bench", &own_daemon.cgroup), "a cgroup");
+	snprintf(name, sizeof(name), "berth-bench-%d", getpid());
+	check(cgroup_make(parent, name, &own_daemon.cgroup), "a cgroup");
 	snprintf(option, sizeof(option), "--cgroup=%s", own_daemon.cgroup.path);
 	own_daemon.pid = check(fork(), "fork");
 	if (own_daemon.pid == 0) {

@@ -122,9 +122,9 @@ void kernel_report_print(void)
 	int error = pinned_open(PINS_DEFAULT, &reader);
 
 	if (error == -ENOENT)
-		puts("Mode      stock: berth daemon has attached nothing");
+		puts("Mode      stock: berth daemon has attached nothing, and so notes no events");
 	else if (error && error != -ESTALE)
-		puts("Mode      only root can see whether berth daemon has attached something");
+		puts("Mode      unknown: only root can see what berth daemon has attached, counted and noted");
 	else
 		printf("Mode      kernel: berth daemon %s steers %s\n", reader.pinned.version,
 		       reader.pinned.cgroup);
