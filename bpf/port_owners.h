@@ -10,8 +10,7 @@
  *
  * The bind table is sorted by port, has every socket with a port and what is left of it in TIME_WAIT (bind_table.h), and can
  * be read without its locks. So a look walks only the ports that it is about, and not the inbound connections of a server,
- * and a record of ours costs less to write than a netlink message: a tenth to a fifth of what sock_diag takes for the
- * same. The kernel's own iterator over TCP sockets (iter/tcp) takes the lock of each socket and is no faster than sock_diag.
+ * and a record of ours costs less to write than a netlink message: a fifth of what sock_diag takes for the same. The kernel's own iterator over TCP sockets (iter/tcp) takes the lock of each socket and is no faster than sock_diag.
  *
  * What the iterators walk over is a map whose elements stand for stretches of ports, and have nothing in them; a step writes
  * all records of one stretch, and the kernel takes care of the reader's buffer. Connections on a port where somebody listens
@@ -64,10 +63,10 @@ struct owner_walk {
 	__u64 net, table;			 /* struct net *, struct inet_bind_hashbucket * */
 	__u64 now;				 /* in jiffies */
 	__u32 table_size, hash_mix;
-	__u32 written;	   /* records of owners, in this stretch */
-	__u32 connections; /* on the port */
+	__u32 written, written_before; /* records of owners, in this stretch; before this port */
 	__u32 port;
-	bool listening, unsure;
+	__u32 connections;		 /* on the port */
+	bool listening, unsure, is_full; /* is_full: not all could be written */
 };
 
 static __always_inline void close_port(const struct owner_walk *walk, __u8 state, __u32 number)
@@ -118,19 +117,10 @@ static __always_inline void see_owner(struct owner_walk *walk, struct sock_commo
 		walk->connections++;
 	if (walk->listening)
 		return;
-	if (walk->written >= WIRE_STRETCH_OWNERS)
-		walk->unsure = true;
+	if (walk->written >= WIRE_STRETCH_OWNERS || walk->written - walk->written_before >= WIRE_PORT_OWNERS)
+		walk->is_full = true;
 	else
 		write_owner(walk, owner, state);
-}
-
-/* The list of the next local address; or, when there is none, of the next bucket. Whether there was one. */
-static __always_inline struct inet_bind2_bucket *next_list(struct owner_walk *walk)
-{
-	struct inet_bind2_bucket *list = read_around(inet_bind2_bucket, bhash_node, walk->list);
-
-	walk->list = list->bhash_node.next;
-	return list;
 }
 
 static __always_inline void next_bucket(struct owner_walk *walk)
@@ -145,6 +135,7 @@ static __always_inline void next_bucket(struct owner_walk *walk)
 /* One step: an owner, a local address, or a bucket. */
 static long step(unsigned index, struct owner_walk *walk)
 {
+	struct inet_bind2_bucket *list;
 	struct sock_common *owner;
 
 	if (walk->node) {
@@ -158,7 +149,9 @@ static long step(unsigned index, struct owner_walk *walk)
 		return 0;
 	}
 	if (walk->list) {
-		walk->node = next_list(walk)->owners.first;
+		list = read_around(inet_bind2_bucket, bhash_node, walk->list);
+		walk->node = list->owners.first;
+		walk->list = list->bhash_node.next;
 		return 0;
 	}
 	if (!walk->bucket)
@@ -184,14 +177,15 @@ static __always_inline void list_port(struct owner_walk *walk, bool is_in_range)
 	if (!walk->bucket)
 		return;
 	walk->list = walk->node = NULL;
-	walk->listening = walk->unsure = false;
+	walk->listening = walk->unsure = walk->is_full = false;
+	walk->written_before = walk->written;
 	walk->connections = 0;
 	if (bpf_loop(most, step, walk, 0) == most)
 		walk->unsure = true;
-	if (walk->unsure)
-		close_port(walk, WIRE_OWNER_UNSURE, 0);
-	else if (walk->listening)
+	if (walk->listening && !walk->unsure)
 		close_port(walk, WIRE_OWNER_LISTENERS, walk->connections);
+	else if (walk->unsure || walk->is_full)
+		close_port(walk, WIRE_OWNER_UNSURE, 0);
 }
 
 static __always_inline int list_stretch(struct bpf_iter__bpf_map_elem *ctx, bool all)

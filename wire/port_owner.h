@@ -13,6 +13,7 @@
 #define WIRE_STRETCHES	    (65536 / WIRE_STRETCH_PORTS)
 #define WIRE_STRETCH_BYTES  32768
 #define WIRE_STRETCH_OWNERS 720 /* at most, and a closing record for each port */
+#define WIRE_PORT_OWNERS    360 /* of one port at most: a server's port leaves room for those beside it */
 
 /* In `state`, beside the states of netinet/tcp.h: bound, and nothing else; and what closes the records of some ports. */
 #define WIRE_OWNER_BOUND 13

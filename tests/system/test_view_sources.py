@@ -56,6 +56,8 @@ for family, address, server in ends:
 for address, port in ("0.0.0.0", inbound), ("127.0.0.3", inbound + 100):
     server = listen(v4, address, port)
     kept.extend(client(v4, "127.0.0.3", port) for i in range(9))
+    if port == inbound:  # more than are written of a port, from ports outside the range
+        kept.extend(client(v4, "127.0.0.3", port, ("127.0.0.1", 20000 + i)) for i in range(600))
     server.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 60)
     kept.extend(client(v4, "127.0.0.3", port) for i in range(4))
 
@@ -130,7 +132,7 @@ def test_sees_what_sock_diag_sees(machine):
         return root if root == nobody else None
 
     status = wait_for(lambda: agree("status"), "the same numbers", 20)
-    assert status["range"]["held"] == 7 and status["sockets"]["inbound_in_range"] == 18
+    assert status["range"]["held"] == 7 and status["sockets"]["inbound_in_range"] == 18 + 600
     assert status["destination_count"] >= 1503 and status["sockets"]["begun_here"] >= 1500 + 200 + 60 + 3
     top = {(one["remote"], one["local"]): (one["used"], one["waiting"]) for one in status["destinations"]}
     assert (top["[::1]:7002", "::1"], top["127.0.0.1:7002", "127.0.0.1"]) == ((15, 5), (15, 5))
