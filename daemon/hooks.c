@@ -203,8 +203,13 @@ bool hooks_load(struct hooks *hooks, struct trouble *ret_trouble)
 static struct bpf_link *attach_iterator(const struct hooks *hooks, struct bpf_program *program)
 {
 	union bpf_iter_link_info walked = { .map.map_fd = (__u32)bpf_map__fd(hooks->berth->maps.stretches) };
-	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &walked, .link_info_len = sizeof(walked));
+	struct bpf_iter_attach_opts options;
 
+	memset(&options, 0,
+	       sizeof(options)); /* the padding, too: libbpf looks whether somebody has set what it does not know */
+	options.sz = sizeof(options);
+	options.link_info = &walked;
+	options.link_info_len = sizeof(walked);
 	return bpf_program__attach_iter(program, &options);
 }
 

@@ -30,8 +30,8 @@ struct wire_port_owner {
 	__u8 pad[3];
 };
 _Static_assert(sizeof(struct wire_port_owner) == 44, "no hidden padding");
-_Static_assert((WIRE_STRETCH_OWNERS + WIRE_STRETCH_PORTS) * sizeof(struct wire_port_owner) <=
-		       WIRE_STRETCH_BYTES,
+_Static_assert(WIRE_STRETCH_BYTES / sizeof(struct wire_port_owner) >=
+		       WIRE_STRETCH_OWNERS + WIRE_STRETCH_PORTS,
 	       "a stretch fits");
 
 #endif
