@@ -121,8 +121,8 @@ def value(found, name, **labels):
 
 
 def wait_for_refresh(web, path="/api/v1/status"):
-    """What was looked at before now is not what is shown any more: a look is a second old at most, or where it is dear two
-    hundred times what it cost."""
+    """What was looked at before now is not what is shown any more: a look is a second old at most, or where it is dear fifty
+    times what it cost."""
     start = time.monotonic()
     wait_for(lambda: web.json(path)["look"]["age_s"] < time.monotonic() - start, "a new look", 20)
 
@@ -385,7 +385,7 @@ def test_nobody_keeps_others_out(web):
     slow = web.net.popen([*as_nobody, *python, TRICKLE, PORT, 150], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert slow.stdout.readline() == "ready\n"
     left = wait_for(lambda: (count := int(slow.stdout.readline())) <= 16 and count, "all but sixteen to be ended")
-    assert left == 16 and is_answered(other)
+    assert 0 < left <= 16 and is_answered(other)
     for user in [], as_nobody:
         assert web.net.output([*user, "curl", "-sS", "--max-time", "5", f"http://127.0.0.1:{PORT}/healthz"]) == "ok\n"
     many = [web.net.popen([*python, TRICKLE, PORT, 14], stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(5)]
