@@ -276,7 +276,7 @@ static inline void time_with_hooks(const struct hooks *hooks, int cgroup_fd, dou
 	bpf_object__for_each_program(program, hooks_object(hooks)) {
 		if (!bpf_program__autoattach(program))
 			continue;
-		links[count] = hooks_attach_program(program, cgroup_fd);
+		links[count] = hooks_attach_program(hooks, program, cgroup_fd);
 		if (!links[count++])
 			fail("attach");
 	}

@@ -9,6 +9,7 @@
  *	ended, reset		every TCP socket of the machine whose end has come: marks go, records learn
  *	closing			those that closed first are reported (closed.h), and their ports kept away for longer
  *				(kept_away.h); attached only where a setting asks for that
+ *	range_owners, all_owners	none: list who is on the ports, for who looks at them (port_owners.h)
  *
  * Nothing that is remembered decides: it only says where to look. Before a port is given, the kernel's own bind table says
  * who is on it (bind_table.h), and the kernel has the last word in its bind and connect. No other process is needed for any
@@ -29,6 +30,7 @@
 #include "bpf/on_bind.h"
 #include "bpf/on_connect.h"
 #include "bpf/policy.h"
+#include "bpf/port_owners.h"
 #include "wire/kernel_mode.h"
 
 char _license[] SEC("license") = "Dual MIT/GPL";

@@ -136,6 +136,7 @@ struct timer_list {
 	unsigned long expires;
 };
 struct inet_timewait_sock {
+	volatile unsigned char tw_substate; /* TIME_WAIT, or FIN_WAIT_2 */
 	struct timer_list tw_timer;
 };
 struct tcp_timewait_sock {

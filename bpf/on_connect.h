@@ -447,21 +447,28 @@ static __always_inline void refuse_kept(struct call *call)
 
 /* ---- all of it ---- */
 
-static __always_inline void note_exhaustion(const struct call *call, bool collision)
+__noinline int note_exhaustion(const struct call *call, bool collision)
 {
-	struct wire_exhaustion first = {
-		.count = 1, .first_ns = call->now_ns, .last_ns = call->now_ns, .collisions = collision
-	};
-	struct wire_exhaustion *noted = bpf_map_lookup_elem(&exhaustions, &call->question.to);
+	struct wire_exhaustion first = { .count = 1, .collisions = collision }, *noted;
+	unsigned kind = collision;
 
+	if (!call)
+		return 0;
+	FORGET(kind);
+	kind &= 1;
+	if (collision)
+		count(call, WIRE_COLLISION);
+	noted = bpf_map_lookup_elem(&exhaustions, &call->question.to);
 	if (!noted) {
+		first.first_ns = first.last_ns = first.last_of_kind_ns[kind] = call->now_ns;
 		bpf_map_update_elem(&exhaustions, &call->question.to, &first, BPF_NOEXIST);
-		return;
+		return 0;
 	}
 	__sync_fetch_and_add(&noted->count, 1);
 	if (collision)
 		__sync_fetch_and_add(&noted->collisions, 1);
-	noted->last_ns = call->now_ns;
+	noted->last_ns = noted->last_of_kind_ns[kind] = call->now_ns;
+	return 0;
 }
 
 static __always_inline void give_port(struct connecting *connecting)

@@ -7,6 +7,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "daemon/pinned.h"
+#include "daemon/pins.h"
+
 static void wait_s(double seconds)
 {
 	struct timespec left = { .tv_sec = (time_t)seconds,
@@ -16,9 +19,14 @@ static void wait_s(double seconds)
 		;
 }
 
+void looks_use_pins(struct looks *looks)
+{
+	looks->owners = pinned_owners(PINS_DEFAULT);
+}
+
 int looks_take(struct looks *looks, enum view_scope scope, double seconds)
 {
-	int error = view_look(&looks->now, scope);
+	int error = view_look(&looks->now, scope, &looks->owners);
 
 	return error || seconds == 0 ? error : looks_again(looks, scope, seconds);
 }
@@ -30,13 +38,14 @@ int looks_again(struct looks *looks, enum view_scope scope, double seconds)
 	looks->now = (struct view_snapshot){ 0 };
 	looks->are_two = true;
 	wait_s(seconds);
-	return view_look(&looks->now, scope);
+	return view_look(&looks->now, scope, &looks->owners);
 }
 
 void looks_free(struct looks *looks)
 {
 	view_free(&looks->before);
 	view_free(&looks->now);
+	port_owners_close(&looks->owners);
 	looks->are_two = false;
 }
 

@@ -7,12 +7,14 @@
 
 #include <stdbool.h>
 
+#include "host/port_owners.h"
 #include "view/snapshot.h"
 
 #define LONGEST_INTERVAL_S 3600.0
 
 /* Large. Zero-filled is valid and empty. */
 struct looks {
+	struct port_owners owners; /* what it looks through: see view_look() */
 	struct view_snapshot before, now;
 	bool are_two;
 };
@@ -20,6 +22,9 @@ struct looks {
 /* Looks, and if seconds is not 0 looks again after that time. 0 or negative errno; looks_free() it in any case. */
 int looks_take(struct looks *looks, enum view_scope scope, double seconds);
 void looks_free(struct looks *looks);
+
+/* Has them look through what berth daemon has left in the kernel, if there is something that the caller may use. */
+void looks_use_pins(struct looks *looks);
 
 /* Waits and looks once more; what was `now` is `before`. 0 or negative errno. */
 int looks_again(struct looks *looks, enum view_scope scope, double seconds);

@@ -14,6 +14,8 @@
 #include "cli/command.h"
 #include "cli/destination.h"
 #include "cli/map_picture.h"
+#include "daemon/pinned.h"
+#include "daemon/pins.h"
 #include "view/port_report.h"
 #include "view/text.h"
 
@@ -191,6 +193,7 @@ int command_map(int argc, char **argv)
 	struct map_options options = { 0 };
 	struct destination destination = { 0 };
 	static struct view_snapshot now;
+	struct port_owners owners;
 	int option, status = EXIT_OK, error;
 
 	while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
@@ -212,7 +215,9 @@ int command_map(int argc, char **argv)
 	}
 	if (status != EXIT_OK)
 		return status;
-	error = view_look(&now, VIEW_ALL);
+	owners = pinned_owners(PINS_DEFAULT);
+	error = view_look(&now, VIEW_ALL, &owners);
+	port_owners_close(&owners);
 	if (error)
 		return failure("map", "cannot read the kernel's socket table: %s", strerror(-error));
 	status = show(&options, &now, optind < argc ? &destination.pair : NULL);

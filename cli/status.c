@@ -37,12 +37,21 @@ static const char help[] =
 	"  range             first, last; reserved and held (bound or listening) ports in it; usable: the rest\n"
 	"  sockets           in_use (connections and listeners), time_wait, both of all ports; begun_here and\n"
 	"                    inbound_in_range (connections on ports of the range, TIME_WAIT included)\n"
-	"  kernel_mode       attached (by berth daemon; null: not to be seen by the caller), version, build,\n"
-	"                    cgroup, hooks; settings (policy, exhausted; withheld: ports; how many\n"
-	"                    excluded_cgroups and excluded_destinations there are), ways (of each program how\n"
-	"                    it answered calls, see berth(1)) and ports_exhausted (the last ten destinations\n"
-	"                    for which ports ran out: remote, netns (its cookie), count of calls, last_s:\n"
-	"                    seconds ago), each null where another build of berth attached them\n"
+	"  source            what the numbers are from: bind-table (the daemon's iterators) or sock-diag\n"
+	"  kernel_mode       attached (by berth daemon; null: not to be seen by the caller), daemon (one\n"
+	"                    runs), version, build, cgroup, hooks; and, each null where another build of berth\n"
+	"                    attached them:\n"
+	"    settings        policy, exhausted; withheld: ports; how many excluded_cgroups and\n"
+	"                    excluded_destinations there are\n"
+	"    ways            of each program how it answered calls, see berth(1)\n"
+	"    time_wait       max_free_tw_tcbs, timed_wait_delay_s (null: not set), timestamps_only: in force\n"
+	"    governor        connections in TIME_WAIT: entered, ended-cap (by MaxFreeTWTcbs), ended-delay (by\n"
+	"                    TcpTimedWaitDelay), ended-late of these, gone, spared; dumps, lost reports;\n"
+	"                    kept-away for longer than in TIME_WAIT, kept-lost (forgotten)\n"
+	"    events[]        of the last ten destinations for which there was no port: event\n"
+	"                    (ports-exhausted or time-wait-collision) and its number, remote, netns (its\n"
+	"                    cookie), count of calls, last_s: seconds ago, advice\n"
+	"    ports_exhausted[]  the same by destination: remote, netns, count, of which collisions, last_s\n"
 	"  settings          tcp_timestamps, tcp_tw_reuse, tcp_tw_reuse_delay_ms, ip_autobind_reuse,\n"
 	"                    tcp_max_tw_buckets\n"
 	"  addresses[]       the busiest: local, fresh (ports without any socket, for bind to port 0)\n"
@@ -145,7 +154,7 @@ static void print_destination(const struct report_destination *destination)
 
 static void print_text(const struct port_report *report)
 {
-	size_t more = report->now->destinations.count - report->destinations;
+	size_t more = report->now->reached - report->destinations;
 	bool takes_over = false;
 
 	print_head(report);
@@ -215,6 +224,7 @@ int command_status(int argc, char **argv)
 	if (optind < argc)
 		return usage_error("status", "unexpected '%s'; 'berth explain' is for one destination",
 				   argv[optind]);
+	looks_use_pins(&looks);
 	error = looks_take(&looks, VIEW_RANGE, options.interval_s);
 	status = error ? failure("status", "cannot read the kernel's socket table: %s", strerror(-error))
 		       : show(&options, &looks);

@@ -68,6 +68,7 @@ static int print_lines(const struct top_options *options)
 	static struct looks looks;
 	int error = 0;
 
+	looks_use_pins(&looks);
 	for (unsigned i = 0; !error && (options->count == 0 || i < options->count); i++) {
 		struct port_report report;
 

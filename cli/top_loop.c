@@ -13,6 +13,8 @@
 #include "cli/command.h"
 #include "cli/explain_text.h"
 #include "cli/top_screen.h"
+#include "daemon/pinned.h"
+#include "daemon/pins.h"
 #include "host/clock.h"
 
 #define KEY_ESCAPE 27
@@ -232,9 +234,11 @@ static int write_detail(struct top_screen *screen)
 
 static int look(struct top_screen *screen)
 {
-	int error = top_model_look(&screen->model, screen->page == TOP_DETAIL ? VIEW_ALL : VIEW_RANGE);
+	bool detail = screen->page == TOP_DETAIL;
+	int error = top_model_look(&screen->model, detail ? VIEW_ALL : VIEW_RANGE,
+				   detail ? NULL : &screen->owners);
 
-	if (!error && screen->page == TOP_DETAIL)
+	if (!error && detail)
 		error = write_detail(screen);
 	keep_selection(screen);
 	return error;
@@ -302,12 +306,14 @@ int top_screen_run(const void *options)
 	int error;
 
 	screen.options = options;
+	screen.owners = pinned_owners(PINS_DEFAULT);
 	top_screen_open();
 	take_signals(&mask);
 	error = loop(&screen, &mask);
 	endwin();
 	free(screen.detail);
 	top_model_free(&screen.model);
+	port_owners_close(&screen.owners);
 	return error ? failure("top", "cannot read the kernel's socket table: %s", strerror(-error))
 		     : EXIT_OK;
 }

@@ -85,11 +85,11 @@ static int take_up(struct top_model *model, unsigned newest)
 	return 0;
 }
 
-int top_model_look(struct top_model *model, enum view_scope scope)
+int top_model_look(struct top_model *model, enum view_scope scope, const struct port_owners *owners)
 {
 	unsigned older = model->has_looked ? 1 - model->newest : 0;
 	struct view_snapshot *look = malloc(sizeof(*look));
-	int error = look ? view_look(look, scope) : -ENOMEM;
+	int error = look ? view_look(look, scope, owners) : -ENOMEM;
 
 	if (!error) {
 		view_free(&model->look[older]);

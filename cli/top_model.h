@@ -46,8 +46,8 @@ struct top_model {
 	char filter[64]; /* what a shown name contains */
 };
 
-/* Looks again. 0 or negative errno; the report is then as it was. */
-int top_model_look(struct top_model *model, enum view_scope scope);
+/* Looks again; owners as for view_look(). 0 or negative errno; the report is then as it was. */
+int top_model_look(struct top_model *model, enum view_scope scope, const struct port_owners *owners);
 
 /* Sorts and filters anew, after sort or filter has changed. */
 void top_model_arrange(struct top_model *model);

@@ -23,6 +23,7 @@ enum top_page {
 struct top_screen {
 	const struct top_options *options;
 	struct top_model model;
+	struct port_owners owners; /* for looks that need no inodes */
 	enum top_page page;
 	bool is_paused, is_typing; /* a filter */
 	struct view_pair selected; /* where has_selected */

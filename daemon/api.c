@@ -5,6 +5,7 @@
 #include "host/clock.h"
 #include "view/port_map.h"
 #include "view/port_report.h"
+#include "view/text.h"
 
 static json_t *look_json(const struct recent_look *look)
 {
@@ -15,7 +16,7 @@ static json_t *look_json(const struct recent_look *look)
 			 before ? json_real((double)(look->now.taken_ns - before->taken_ns) / 1e9) : NULL);
 }
 
-json_t *api_status(const struct recent_look *look, const struct pinned_reader *pinned, size_t most)
+json_t *api_status(const struct recent_look *look, size_t most)
 {
 	struct port_report report;
 	json_t *document;
@@ -24,11 +25,18 @@ json_t *api_status(const struct recent_look *look, const struct pinned_reader *p
 		return NULL;
 	document = port_report_json(&report);
 	port_report_free(&report);
-	if (!document)
-		return NULL;
-	json_object_set_new(document, "kernel_mode", pinned_json(&pinned->pinned, pinned));
-	json_object_set_new(document, "look", look_json(look));
 	return document;
+}
+
+json_t *api_status_now(const struct recent_look *look, const struct pinned_reader *pinned)
+{
+	return json_pack("{s:o, s:o}", "kernel_mode", pinned_json(&pinned->pinned, pinned), "look",
+			 look_json(look));
+}
+
+json_t *api_map_now(const struct recent_look *look)
+{
+	return json_pack("{s:o}", "look", look_json(look));
 }
 
 /* The letters of a map's uses, in their order: 'a' is VIEW_OUTSIDE. */
@@ -59,9 +67,8 @@ json_t *api_map(const struct recent_look *look, const struct view_pair *pair)
 	view_port_map(&look->now, pair, &map);
 	for (unsigned port = 0; port < BERTH_PORTS; port++)
 		ports[port] = letter(map.use[port]);
-	return json_pack("{s:s?, s:s?, s:o, s:o, s:s#, s:o}", "remote",
+	return json_pack("{s:s?, s:s?, s:o, s:o, s:s#}", "remote",
 			 pair ? view_endpoint_text(&pair->remote, remote) : NULL, "local",
 			 pair ? view_address_text(&pair->local, local) : NULL, "range",
-			 range_json(&look->now), "uses", uses_json(&map), "ports", ports, (int)BERTH_PORTS,
-			 "look", look_json(look));
+			 range_json(&look->now), "uses", uses_json(&map), "ports", ports, (int)BERTH_PORTS);
 }

@@ -323,8 +323,19 @@ int governor_work(struct governor *governor)
 	return done ? WORK_EVERY_MS : 0;
 }
 
+/* For who reads the pins. */
+static void publish(const struct governor *governor, bool in_force)
+{
+	struct wire_settings *settings = hooks_settings(governor->variables);
+
+	settings->governed_cap = in_force ? governor->cap : 0;
+	settings->governed_delay_s = in_force ? (uint32_t)(governor->delay_ns / SECOND_NS) : 0;
+	settings->governed_timestamps_only = in_force && governor->timestamps_only;
+}
+
 static void switch_off(struct governor *governor)
 {
+	publish(governor, false);
 	hooks_settings(governor->variables)->governed = 0;
 	governor->on = false;
 	left_overs_close(&governor->overs);
@@ -385,6 +396,7 @@ void governor_apply(struct governor *governor, const struct config *config)
 	}
 	if (!governor->on && !switch_on(governor))
 		return;
+	publish(governor, true);
 	/* Who was spared has been forgotten. */
 	governor->must_read |= before.on && before.timestamps_only && !governor->timestamps_only;
 	if (!before.on || before.cap != governor->cap || before.delay_ns != governor->delay_ns ||

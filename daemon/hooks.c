@@ -37,6 +37,7 @@ static const char *const way_names[] = {
 	[WIRE_MISS] = "misses",
 	[WIRE_BIND_REFUSED] = "bind-refused",
 	[WIRE_SURVEY] = "surveys",
+	[WIRE_COLLISION] = "collisions",
 };
 static_assert(sizeof(way_names) / sizeof(way_names[0]) == WIRE_WAYS, "a name for each way");
 
@@ -224,8 +225,23 @@ bool hooks_load(struct hooks *hooks, struct trouble *ret_trouble)
 	return true;
 }
 
-struct bpf_link *hooks_attach_program(struct bpf_program *program, int cgroup_fd)
+static struct bpf_link *attach_iterator(const struct hooks *hooks, struct bpf_program *program)
 {
+	union bpf_iter_link_info walked = { .map.map_fd = (__u32)bpf_map__fd(hooks->berth->maps.stretches) };
+	struct bpf_iter_attach_opts options;
+
+	memset(&options, 0,
+	       sizeof(options)); /* the padding, too: libbpf looks whether somebody has set what it does not know */
+	options.sz = sizeof(options);
+	options.link_info = &walked;
+	options.link_info_len = sizeof(walked);
+	return bpf_program__attach_iter(program, &options);
+}
+
+struct bpf_link *hooks_attach_program(const struct hooks *hooks, struct bpf_program *program, int cgroup_fd)
+{
+	if (bpf_program__expected_attach_type(program) == BPF_TRACE_ITER)
+		return attach_iterator(hooks, program);
 	if (bpf_program__type(program) == BPF_PROG_TYPE_TRACING)
 		return bpf_program__attach(program);
 	return bpf_program__attach_cgroup(program, cgroup_fd);
@@ -247,7 +263,7 @@ bool hooks_attach(struct hooks *hooks, int cgroup_fd, struct trouble *ret_troubl
 	bpf_object__for_each_program(program, hooks->berth->obj) {
 		if (!bpf_program__autoattach(program))
 			continue;
-		hooks->links[count] = hooks_attach_program(program, cgroup_fd);
+		hooks->links[count] = hooks_attach_program(hooks, program, cgroup_fd);
 		if (!hooks->links[count]) {
 			hooks_attach_failure(program, errno, ret_trouble);
 			return false;

@@ -32,9 +32,10 @@ bool hooks_load(struct hooks *hooks, struct trouble *ret_trouble);
 /* A capability that the kernel asks for, and the caller lacks: its name. NULL: it has all. */
 const char *hooks_missing_capability(void);
 
-/* Attaches one loaded program: one of the cgroup hooks to the cgroup, behind those of others that are there; one that
- * traces to the whole machine. Returns the link, whose end ends the hook; or NULL and errno. */
-struct bpf_link *hooks_attach_program(struct bpf_program *program, int cgroup_fd);
+/* Attaches one loaded program of theirs: one of the cgroup hooks to the cgroup, behind those of others that are there; one
+ * that traces to the whole machine; an iterator, which runs when somebody reads it, to the map that it walks over. Returns
+ * the link, whose end ends the hook; or NULL and errno. */
+struct bpf_link *hooks_attach_program(const struct hooks *hooks, struct bpf_program *program, int cgroup_fd);
 
 /* Attaches all that are to be (settings_choose()) until the hooks are closed, or their process ends in whatever way. */
 bool hooks_attach(struct hooks *hooks, int cgroup_fd, struct trouble *ret_trouble);

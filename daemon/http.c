@@ -8,10 +8,13 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "daemon/http_clients.h"
+
 #define LONGEST_HOST 80u /* a numeric address with brackets and a port is shorter */
 
 struct http {
 	struct MHD_Daemon *daemon;
+	struct http_clients clients;
 	const struct http_route *routes;
 	void *context;
 	/* Padded with zeros, to be compared as a whole. */
@@ -204,20 +207,61 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, const stru
 	return sent;
 }
 
-/* Called when the head of a request is there. The answer is given at once, before any body is read. */
+static bool has_body(struct MHD_Connection *connection)
+{
+	struct headers seen = { 0 };
+
+	MHD_get_connection_values(connection, MHD_HEADER_KIND, see_header, &seen);
+	return seen.has_body;
+}
+
+/* Called when the head of a request is there, and again when all of it is. Where a body is to come, the answer is given
+ * before, and libmicrohttpd closes the connection; otherwise it stays open for the next request. */
 static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url,
 			      const char *method, const char *version, const char *upload,
 			      size_t *upload_size, void **request_context)
 {
 	struct http_answer made = { .status = MHD_HTTP_OK };
 
-	(void)version, (void)upload, (void)request_context;
+	(void)version, (void)upload;
+	if (!*request_context && !has_body(connection)) {
+		*request_context = context;
+		return MHD_YES;
+	}
 	*upload_size = 0; /* of a body that comes all the same nothing is kept */
 	answer(context, connection, url, method, &made);
 	return send_answer(connection, &made);
 }
 
 /* ---- serving ---- */
+
+static struct http_connection *client_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
+static void see_connection(void *context, struct MHD_Connection *connection, void **client,
+			   enum MHD_ConnectionNotificationCode what)
+{
+	struct http *http = context;
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED)
+		http_clients_remove(*client);
+	else
+		*client = info ? http_clients_add(&http->clients, info->connect_fd) : NULL;
+}
+
+static void see_answered(void *context, struct MHD_Connection *connection, void **request_context,
+			 enum MHD_RequestTerminationCode how)
+{
+	(void)context, (void)request_context, (void)how;
+	http_clients_answered(client_of(connection));
+}
 
 struct http *http_open(int listen_fd, const char *token, const struct http_route *routes, void *context)
 {
@@ -229,12 +273,18 @@ struct http *http_open(int listen_fd, const char *token, const struct http_route
 	http->context = context;
 	http->asks_token = *token != '\0';
 	memcpy(http->token, token, strnlen(token, sizeof(http->token)));
-	http->daemon = MHD_start_daemon(MHD_NO_FLAG, 0, NULL, NULL, handle, http, MHD_OPTION_LISTEN_SOCKET,
-					listen_fd, MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS,
-					MHD_OPTION_CONNECTION_TIMEOUT, HTTP_IDLE_S,
-					MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEAD_MAX,
-					MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+	if (http_clients_open(&http->clients) < 0) {
+		free(http);
+		return NULL;
+	}
+	http->daemon = MHD_start_daemon(
+		MHD_NO_FLAG, 0, NULL, NULL, handle, http, MHD_OPTION_LISTEN_SOCKET, listen_fd,
+		MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, HTTP_REQUEST_S,
+		MHD_OPTION_NOTIFY_CONNECTION, see_connection, http, MHD_OPTION_NOTIFY_COMPLETED, see_answered,
+		http, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEAD_MAX, MHD_OPTION_STRICT_FOR_CLIENT,
+		1, MHD_OPTION_END);
 	if (!http->daemon) {
+		http_clients_close(&http->clients);
 		free(http);
 		return NULL;
 	}
@@ -243,6 +293,6 @@ struct http *http_open(int listen_fd, const char *token, const struct http_route
 
 void http_run(struct http *http)
 {
-	while (MHD_run_wait(http->daemon, -1) == MHD_YES)
+	while (MHD_run_wait(http->daemon, http_clients_expire(&http->clients)) == MHD_YES)
 		;
 }

@@ -22,12 +22,10 @@
 struct http;
 struct http_request;
 
-/* Limits: connections in all; bytes of a request's head; seconds without a byte; bytes of a token. */
-#define HTTP_CONNECTIONS 64u
-#define HTTP_HEAD_MAX	 16384u
-#define HTTP_IDLE_S	 10u
-#define HTTP_TOKEN_MAX	 128u
-#define HTTP_TOKEN_MIN	 16u
+/* Limits: bytes of a request's head; bytes of a token. Those of connections: http_clients.h. */
+#define HTTP_HEAD_MAX  16384u
+#define HTTP_TOKEN_MAX 128u
+#define HTTP_TOKEN_MIN 16u
 
 struct http_answer {
 	unsigned status;  /* 200 unless set */

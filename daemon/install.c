@@ -180,7 +180,8 @@ static bool exchange(const char *path, struct bpf_program *program)
 	return done;
 }
 
-static bool put_hook(const struct install *install, struct bpf_program *program, struct trouble *trouble)
+static bool put_hook(const struct install *install, const struct hooks *hooks, struct bpf_program *program,
+		     struct trouble *trouble)
 {
 	struct bpf_link *link;
 	char path[PATH_MAX];
@@ -189,7 +190,7 @@ static bool put_hook(const struct install *install, struct bpf_program *program,
 	pins_hook_path(install->dir, bpf_program__name(program), path);
 	if (exchange(path, program))
 		return true;
-	link = hooks_attach_program(program, install->cgroup_fd);
+	link = hooks_attach_program(hooks, program, install->cgroup_fd);
 	if (!link) {
 		hooks_attach_failure(program, errno, trouble);
 		return false;
@@ -204,7 +205,7 @@ static bool put_hooks(const struct install *install, const struct hooks *hooks, 
 	struct bpf_program *program;
 
 	bpf_object__for_each_program(program, hooks_object(hooks)) {
-		if (bpf_program__autoattach(program) && !put_hook(install, program, trouble))
+		if (bpf_program__autoattach(program) && !put_hook(install, hooks, program, trouble))
 			return false;
 	}
 	return true;

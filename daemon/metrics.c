@@ -4,6 +4,7 @@
 #include <math.h>
 #include <time.h>
 
+#include "daemon/event.h"
 #include "daemon/hooks.h"
 #include "daemon/settings.h"
 #include "host/clock.h"
@@ -18,6 +19,12 @@ static void head(FILE *out, const char *name, const char *type, const char *help
 static void gauge(FILE *out, const char *name, const char *help, double value)
 {
 	head(out, name, "gauge", help);
+	fprintf(out, "berth_%s %.15g\n", name, value);
+}
+
+static void counter(FILE *out, const char *name, const char *help, double value)
+{
+	head(out, name, "counter", help);
 	fprintf(out, "berth_%s %.15g\n", name, value);
 }
 
@@ -55,7 +62,7 @@ static void write_ports(FILE *out, const struct port_report *report)
 	     "Connections on ports of the range, TIME_WAIT included, by who began them.");
 	fprintf(out,
 		"berth_range_connections{begun=\"here\"} %u\nberth_range_connections{begun=\"elsewhere\"} %u\n",
-		now->rows, now->inbound);
+		now->begun, now->inbound);
 }
 
 static void write_addresses(FILE *out, const struct port_report *report)
@@ -175,7 +182,7 @@ static void write_others(FILE *out, const struct port_report *report)
 static void write_destinations(FILE *out, const struct port_report *report)
 {
 	gauge(out, "destinations", "Pairs of local address and destination that have connections.",
-	      report->now->destinations.count);
+	      report->now->reached);
 	write_destination_ports(out, report);
 	write_each(out, report, "destination_blocked_ratio",
 		   "Share of the usable ports that connect() to a destination cannot be given, 0 to 1.",
@@ -222,6 +229,55 @@ static void write_kernel_mode(FILE *out, const struct pinned *pinned)
 		      "Walks over the range, to learn anew what is taken for a destination.", WIRE_SURVEY);
 }
 
+/* ---- events, and TIME_WAIT ---- */
+
+static void write_events(FILE *out, const struct pinned *pinned)
+{
+	head(out, "events_total", "counter",
+	     "Calls of connect() for which there was no port, by event: 4231 ports-exhausted, every port was in use; 4227 "
+	     "time-wait-collision, connections in TIME_WAIT were in the way.");
+	for (unsigned kind = 0; kind < EVENT_KINDS; kind++)
+		fprintf(out, "berth_events_total{event=\"%s\",number=\"%u\"} %llu\n", event_name(kind),
+			event_number(kind), (unsigned long long)event_total(pinned, kind));
+}
+
+static void write_governor(FILE *out, const struct pinned *pinned)
+{
+	const struct wire_settings *settings = &pinned->settings;
+	const uint64_t *governed = pinned->governed;
+
+	head(out, "max_free_tw_tcbs", "gauge",
+	     "MaxFreeTWTcbs: more connections than that are not left in TIME_WAIT. No sample: not set.");
+	if (settings->governed_cap)
+		fprintf(out, "berth_max_free_tw_tcbs %u\n", settings->governed_cap);
+	head(out, "timed_wait_delay_seconds", "gauge",
+	     "TcpTimedWaitDelay: longer than that none is left in TIME_WAIT. No sample: not set.");
+	if (settings->governed_delay_s)
+		fprintf(out, "berth_timed_wait_delay_seconds %u\n", settings->governed_delay_s);
+	counter(out, "time_wait_entered_total",
+		"Connections seen to enter TIME_WAIT, while that is governed.",
+		(double)governed[WIRE_ENTERED]);
+	head(out, "time_wait_ended_total", "counter",
+	     "Of these, those that were ended early, by the setting that asked for it.");
+	fprintf(out, "berth_time_wait_ended_total{setting=\"MaxFreeTWTcbs\"} %llu\n",
+		(unsigned long long)governed[WIRE_ENDED_CAP]);
+	fprintf(out, "berth_time_wait_ended_total{setting=\"TcpTimedWaitDelay\"} %llu\n",
+		(unsigned long long)governed[WIRE_ENDED_DELAY]);
+	counter(out, "time_wait_ended_late_total",
+		"Of those that TcpTimedWaitDelay ended: more than 100 ms after their time.",
+		(double)governed[WIRE_ENDED_LATE]);
+	counter(out, "time_wait_gone_total", "Were to be ended and had gone: taken over, reset, or over.",
+		(double)governed[WIRE_GONE]);
+	counter(out, "time_wait_spared_total",
+		"Stayed, as they have no timestamps, or it is not known (time-wait-timestamps-only).",
+		(double)governed[WIRE_SPARED]);
+	counter(out, "time_wait_readings_total", "Readings of the whole socket table.",
+		(double)governed[WIRE_DUMPED]);
+	counter(out, "time_wait_reports_lost_total",
+		"Reports of closed connections for which there was no room; a reading follows.",
+		(double)governed[WIRE_LOST]);
+}
+
 static void write_self(FILE *out, const struct recent_look *look, const struct pinned *pinned)
 {
 	struct timespec spent;
@@ -253,6 +309,8 @@ int metrics_write(FILE *out, const struct recent_look *look, const struct pinned
 	write_destinations(out, &report);
 	write_settings(out, report.now);
 	write_kernel_mode(out, &pinned->pinned);
+	write_events(out, &pinned->pinned);
+	write_governor(out, &pinned->pinned);
 	port_report_free(&report);
 	return 0;
 }

@@ -16,7 +16,7 @@
 #define METRICS_TYPE	     "text/plain; version=0.0.4; charset=utf-8"
 #define METRICS_DESTINATIONS 20u
 
-/* Writes them all. look is of VIEW_RANGE; pinned was refreshed. 0 or -ENOMEM. */
+/* Writes them all. pinned was refreshed. 0 or -ENOMEM. */
 int metrics_write(FILE *out, const struct recent_look *look, const struct pinned_reader *pinned);
 
 #endif

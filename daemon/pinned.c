@@ -16,6 +16,27 @@ static void count_hook(void *context, const char *name, const char *path)
 	(void)context, (void)name, (void)path;
 }
 
+static bool is_of_this_build(const char *dir)
+{
+	char build[PATH_MAX];
+
+	return pins_read(dir, PINS_WORD_BUILD, build) && strcmp(build, hooks_build()) == 0;
+}
+
+struct port_owners pinned_owners(const char *dir)
+{
+	struct port_owners owners = { -1, -1 };
+	char path[PATH_MAX];
+
+	if (!is_of_this_build(dir))
+		return owners;
+	pins_hook_path(dir, "range_owners", path);
+	owners.range_link = bpf_obj_get(path);
+	pins_hook_path(dir, "all_owners", path);
+	owners.all_link = bpf_obj_get(path);
+	return owners;
+}
+
 static int read_words(const char *dir, struct pinned *ret_pinned)
 {
 	char text[PATH_MAX];
@@ -28,6 +49,7 @@ static int read_words(const char *dir, struct pinned *ret_pinned)
 	snprintf(ret_pinned->version, sizeof(ret_pinned->version), "%.31s", text);
 	pins_read(dir, PINS_WORD_BUILD, text);
 	snprintf(ret_pinned->build, sizeof(ret_pinned->build), "%.31s", text);
+	ret_pinned->has_daemon = pins_have_daemon(dir);
 	ret_pinned->hooks = pins_each(dir, true, count_hook, NULL);
 	return strcmp(ret_pinned->build, hooks_build()) == 0 ? 0 : -ESTALE;
 }
@@ -76,6 +98,7 @@ int pinned_open(const char *dir, struct pinned_reader *ret_reader)
 		munmap(ret_reader->variables, hooks_variables_size());
 		return error;
 	}
+	ret_reader->owners = pinned_owners(dir);
 	pinned_refresh(ret_reader);
 	return 0;
 }
@@ -84,6 +107,7 @@ void pinned_close(struct pinned_reader *reader)
 {
 	munmap(reader->variables, hooks_variables_size());
 	close(reader->exhaustions);
+	port_owners_close(&reader->owners);
 }
 
 int pinned_read(const char *dir, struct pinned *ret_pinned)

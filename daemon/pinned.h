@@ -9,13 +9,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "host/port_owners.h"
 #include "wire/kernel_mode.h"
 
 struct pinned {
 	char version[32]; /* of the berth that attached it */
 	char build[32];	  /* hooks_build() of that berth; empty while, or after, a change was not finished */
 	char cgroup[PATH_MAX];
-	unsigned hooks; /* attached programs */
+	unsigned hooks;	 /* attached programs */
+	bool has_daemon; /* one runs, which governs TIME_WAIT and serves numbers */
 
 	/* These mean something only where pinned_read() returns 0. */
 	/* Since they were attached first; an upgrade goes on with them where it can. */
@@ -46,6 +48,7 @@ struct pinned_reader {
 	struct pinned pinned; /* as last read; its words are those of the opening */
 	void *variables;
 	int exhaustions; /* descriptor of the map */
+	struct port_owners owners;
 };
 
 /* As pinned_read(); where it returns 0, pinned_close() it. */
@@ -58,6 +61,10 @@ void pinned_refresh(struct pinned_reader *reader);
 /* Reads the last destinations for which ports ran out, the latest first. How many. */
 unsigned pinned_exhaustions(const struct pinned_reader *reader,
 			    struct pinned_exhaustion ret_latest[PINNED_EXHAUSTIONS]);
+
+/* Opens the iterators of hooks that are this build's, for view_look(): none where there are none, or not for the caller.
+ * port_owners_close() them. */
+struct port_owners pinned_owners(const char *dir);
 
 /* Maps the variables of the hooks that are pinned there, which must be this build's, into memory: hooks_variables_size()
  * bytes (hooks.h), for the caller to unmap. NULL and errno. */

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/pinned_json.h"
 
-#include <arpa/inet.h>
-#include <string.h>
-
+#include "daemon/event.h"
 #include "daemon/hooks.h"
 #include "daemon/settings.h"
 #include "host/clock.h"
+#include "view/text.h"
 
 json_t *ways_json(const struct pinned *pinned)
 {
@@ -41,15 +40,43 @@ static json_t *in_force_json(const struct wire_settings *settings)
 			 (int)settings->excluded_destinations);
 }
 
-const char *pinned_remote_text(const struct pinned_exhaustion *exhaustion, char text[VIEW_ENDPOINT_TEXT])
+static json_t *number_or_null(uint32_t number)
 {
-	struct berth_endpoint endpoint = { .port = ntohs((uint16_t)exhaustion->to.port_be) };
-
-	memcpy(endpoint.address.bytes, exhaustion->to.address_be, sizeof(endpoint.address.bytes));
-	return view_endpoint_text(&endpoint, text);
+	return number ? json_integer(number) : json_null();
 }
 
-json_t *exhaustions_json(const struct pinned_reader *reader)
+/* What the governor holds TIME_WAIT to, if a daemon lives. */
+static json_t *time_wait_json(const struct pinned *pinned)
+{
+	struct wire_settings nobody = { 0 };
+	const struct wire_settings *settings = pinned->has_daemon ? &pinned->settings : &nobody;
+
+	return json_pack("{s:o, s:o, s:b}", "max_free_tw_tcbs", number_or_null(settings->governed_cap),
+			 "timed_wait_delay_s", number_or_null(settings->governed_delay_s), "timestamps_only",
+			 (int)settings->governed_timestamps_only);
+}
+
+static json_t *events_json(const struct pinned_reader *reader)
+{
+	struct event latest[EVENTS_MAX];
+	unsigned count = events_read(reader, latest);
+	json_t *all = json_array();
+	uint64_t now = clock_ns();
+	char text[VIEW_ENDPOINT_TEXT];
+
+	for (unsigned i = 0; i < count; i++)
+		json_array_append_new(all, json_pack("{s:s, s:i, s:s, s:I, s:I, s:f, s:s}", "event",
+						     event_name(latest[i].kind), "number",
+						     (int)event_number(latest[i].kind), "remote",
+						     event_remote_text(&latest[i].to, text), "netns",
+						     (json_int_t)latest[i].to.netns, "count",
+						     (json_int_t)latest[i].count, "last_s",
+						     (double)(now - latest[i].last_ns) / 1e9, "advice",
+						     event_advice(latest[i].kind)));
+	return all;
+}
+
+static json_t *exhaustions_json(const struct pinned_reader *reader)
 {
 	struct pinned_exhaustion latest[PINNED_EXHAUSTIONS];
 	unsigned count = pinned_exhaustions(reader, latest);
@@ -59,7 +86,7 @@ json_t *exhaustions_json(const struct pinned_reader *reader)
 
 	for (unsigned i = 0; i < count; i++)
 		json_array_append_new(all, json_pack("{s:s, s:I, s:I, s:I, s:f}", "remote",
-						     pinned_remote_text(&latest[i], text), "netns",
+						     event_remote_text(&latest[i].to, text), "netns",
 						     (json_int_t)latest[i].to.netns, "count",
 						     (json_int_t)latest[i].noted.count, "collisions",
 						     (json_int_t)latest[i].noted.collisions, "last_s",
@@ -69,10 +96,23 @@ json_t *exhaustions_json(const struct pinned_reader *reader)
 
 json_t *pinned_json(const struct pinned *pinned, const struct pinned_reader *reader)
 {
-	return json_pack("{s:b, s:s, s:s, s:s, s:i, s:o?, s:o?, s:o?, s:o?}", "attached", 1, "version",
-			 pinned->version, "build", pinned->build, "cgroup", pinned->cgroup, "hooks",
-			 (int)pinned->hooks, "settings", reader ? in_force_json(&pinned->settings) : NULL,
-			 "ways", reader ? ways_json(pinned) : NULL, "governor",
-			 reader ? governed_json(pinned) : NULL, "ports_exhausted",
-			 reader ? exhaustions_json(reader) : NULL);
+	json_t *document = json_pack("{s:b, s:b, s:s, s:s, s:s, s:i}", "attached", 1, "daemon",
+				     (int)pinned->has_daemon, "version", pinned->version, "build",
+				     pinned->build, "cgroup", pinned->cgroup, "hooks", (int)pinned->hooks);
+	const struct {
+		const char *name;
+		json_t *value;
+	} counted[] = {
+		{ "settings", reader ? in_force_json(&pinned->settings) : NULL },
+		{ "ways", reader ? ways_json(pinned) : NULL },
+		{ "time_wait", reader ? time_wait_json(pinned) : NULL },
+		{ "governor", reader ? governed_json(pinned) : NULL },
+		{ "events", reader ? events_json(reader) : NULL },
+		{ "ports_exhausted", reader ? exhaustions_json(reader) : NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(counted) / sizeof(counted[0]); i++)
+		json_object_set_new(document, counted[i].name,
+				    counted[i].value ? counted[i].value : json_null());
+	return document;
 }

@@ -8,18 +8,12 @@
 #include <jansson.h>
 
 #include "daemon/pinned.h"
-#include "view/text.h"
 
 /* How often calls were answered which way: for each program by its name an object of numbers by the way's name. */
 json_t *ways_json(const struct pinned *pinned);
 
-/* attached (true), version, build, cgroup, hooks (how many); settings, ways and ports_exhausted (the last destinations),
- * each null where reader is NULL: another build attached it. */
+/* The member kernel_mode of what `berth status --json` prints, whose help describes it. reader is NULL where another build
+ * attached the hooks: its counters and settings are null. */
 json_t *pinned_json(const struct pinned *pinned, const struct pinned_reader *reader);
-
-/* The last destinations for which ports ran out: remote, netns, count, last_s (seconds ago). */
-json_t *exhaustions_json(const struct pinned_reader *reader);
-
-const char *pinned_remote_text(const struct pinned_exhaustion *exhaustion, char text[VIEW_ENDPOINT_TEXT]);
 
 #endif

@@ -150,6 +150,15 @@ int pins_lock_change(const char *dir)
 	return lock(path, LOCK_EX);
 }
 
+bool pins_have_daemon(const char *dir)
+{
+	int fd = lock(dir, LOCK_SH | LOCK_NB);
+
+	if (fd >= 0)
+		close(fd);
+	return fd == -EWOULDBLOCK;
+}
+
 /* ---- words ---- */
 
 bool pins_read(const char *dir, enum pins_word word, char ret_text[PATH_MAX])

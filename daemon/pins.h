@@ -51,6 +51,9 @@ bool pins_remove(const char *dir, struct trouble *ret_trouble);
 int pins_lock_life(const char *dir);   /* -EWOULDBLOCK where a daemon lives */
 int pins_lock_change(const char *dir); /* waits: changes take milliseconds */
 
+/* Does a daemon live, this process perhaps? One that starts at this instant tries again. */
+bool pins_have_daemon(const char *dir);
+
 /* Reads a word. False where there is none; *ret_text is then "". */
 bool pins_read(const char *dir, enum pins_word word, char ret_text[PATH_MAX]);
 

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/port_events.h"
 
-#include <arpa/inet.h>
 #include <stdbool.h>
 #include <string.h>
 
-#include "core/address.h"
+#include "daemon/event.h"
 #include "daemon/hooks.h"
-#include "daemon/pinned.h"
 #include "daemon/say.h"
 #include "host/clock.h"
-#include "view/text.h"
 
 #define SAY_EVERY_NS (60 * 1000000000ull)
 
@@ -37,33 +34,31 @@ static struct port_events_said *said_of(struct port_events *events, const struct
 	return oldest;
 }
 
-static void say_event(const struct wire_destination *to, uint64_t count, uint64_t collisions)
+static void say_event(const struct wire_destination *to, enum event_kind kind, uint64_t count)
 {
-	struct berth_endpoint endpoint = { .port = ntohs((uint16_t)to->port_be) };
 	char text[VIEW_ENDPOINT_TEXT];
 
-	memcpy(endpoint.address.bytes, to->address_be, sizeof(endpoint.address.bytes));
-	view_endpoint_text(&endpoint, text);
-	if (count > collisions)
-		say("ports-exhausted (4231): %s: %llu calls of connect() found every port in use: keep connections open "
-		    "and use them again, widen net.ipv4.ip_local_port_range, or add addresses; 'berth explain %s'",
-		    text, (unsigned long long)(count - collisions), text);
-	if (collisions > 0)
-		say("time-wait-collision (4227): %s: %llu calls of connect() found no port, and connections in TIME_WAIT "
-		    "in their way: keep connections open and use them again, or let the far end close first; 'berth explain %s'",
-		    text, (unsigned long long)collisions, text);
+	if (count == 0)
+		return;
+	event_remote_text(to, text);
+	say("%s (%u): %s: %llu calls of connect() %s: %s; 'berth explain %s'", event_name(kind),
+	    event_number(kind), text, (unsigned long long)count, event_finding(kind), event_advice(kind),
+	    text);
 }
 
 static void see(struct port_events *events, const struct pinned_exhaustion *one, uint64_t now_ns)
 {
 	struct port_events_said *said;
+	uint64_t collisions;
 
 	if (one->noted.last_ns < events->begun_ns)
 		return;
 	said = said_of(events, &one->to);
 	if (said->said_ns != 0 && (now_ns - said->said_ns < SAY_EVERY_NS || one->noted.count <= said->count))
 		return;
-	say_event(&one->to, one->noted.count - said->count, one->noted.collisions - said->collisions);
+	collisions = one->noted.collisions - said->collisions;
+	say_event(&one->to, EVENT_PORTS_EXHAUSTED, one->noted.count - said->count - collisions);
+	say_event(&one->to, EVENT_TIME_WAIT_COLLISION, collisions);
 	said->count = one->noted.count;
 	said->collisions = one->noted.collisions;
 	said->said_ns = now_ns;

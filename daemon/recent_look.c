@@ -20,7 +20,7 @@ static bool is_recent(const struct recent_look *look)
 	return look->has_now && (age < RECENT_LOOK_LEAST_NS || age < look->cost_ns * RECENT_LOOK_SHARE);
 }
 
-int recent_look_renew(struct recent_look *look, enum view_scope scope)
+int recent_look_renew(struct recent_look *look, const struct port_owners *owners)
 {
 	struct view_snapshot seen;
 	uint64_t start = cpu_ns();
@@ -28,7 +28,7 @@ int recent_look_renew(struct recent_look *look, enum view_scope scope)
 
 	if (is_recent(look))
 		return 0;
-	error = view_look(&seen, scope);
+	error = view_look(&seen, VIEW_ALL, owners);
 	if (error)
 		return error;
 	look->cost_ns = cpu_ns() - start;

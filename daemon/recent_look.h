@@ -2,9 +2,9 @@
  *
  * A look at the port space (view/snapshot.h) that is shared by all who ask, and the one before it, for the rates.
  *
- * A look walks the kernel's whole socket table, and who asks may ask as often as it likes. So a look is taken only when
- * somebody asks and the last one is old enough: RECENT_LOOK_LEAST_NS, and longer where looks are expensive, so that no more
- * than a two-hundredth of a core goes into them. With 100,000 sockets a look takes some 60 ms.
+ * A look is of all ports, one for whatever is asked. It walks the kernel's tables, and who asks may ask as often as it likes. So
+ * one is taken only when somebody asks and the last one is old enough: RECENT_LOOK_LEAST_NS, and longer where looks are
+ * expensive, so that no more than a fiftieth of a core goes into them.
  */
 #ifndef BERTH_DAEMON_RECENT_LOOK_H
 #define BERTH_DAEMON_RECENT_LOOK_H
@@ -14,7 +14,7 @@
 #include "view/snapshot.h"
 
 #define RECENT_LOOK_LEAST_NS 900000000ull
-#define RECENT_LOOK_SHARE    200u
+#define RECENT_LOOK_SHARE    50u
 
 /* Zero-filled is valid: nothing was seen yet. Large. */
 struct recent_look {
@@ -25,8 +25,8 @@ struct recent_look {
 	uint64_t cost_ns; /* CPU time of the last look */
 };
 
-/* Sees to it that `now` is recent. 0, or negative errno, and everything as it was. */
-int recent_look_renew(struct recent_look *look, enum view_scope scope);
+/* Sees to it that `now` is recent; owners as for view_look(). 0, or negative errno, and everything as it was. */
+int recent_look_renew(struct recent_look *look, const struct port_owners *owners);
 
 static inline const struct view_snapshot *recent_look_before(const struct recent_look *look)
 {

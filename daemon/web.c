@@ -133,16 +133,15 @@ static bool forbid_calls(void)
 	return done;
 }
 
-/* Keeps no descriptor but these two, which become the first behind stderr: above all not the daemon's locks, which
- * would outlive it. */
-static void close_others(int *listen_fd, int *map)
+/* Keeps no descriptor but these, which become the first behind stderr: above all not the daemon's locks, which would outlive
+ * it. */
+static void close_others(int *const keep[], unsigned count)
 {
-	int listen_copy = fcntl(*listen_fd, F_DUPFD, DESCRIPTORS / 2);
-	int map_copy = fcntl(*map, F_DUPFD, DESCRIPTORS / 2);
-
-	*listen_fd = dup2(listen_copy, STDERR_FILENO + 1);
-	*map = dup2(map_copy, STDERR_FILENO + 2);
-	close_range(STDERR_FILENO + 3, ~0u, 0);
+	for (unsigned i = 0; i < count; i++)
+		*keep[i] = fcntl(*keep[i], F_DUPFD, DESCRIPTORS / 2);
+	for (unsigned i = 0; i < count; i++)
+		*keep[i] = dup2(*keep[i], STDERR_FILENO + 1 + (int)i);
+	close_range(STDERR_FILENO + 1 + count, ~0u, 0);
 }
 
 static void serve(int listen_fd, const char *token, struct pinned_reader *pinned, pid_t daemon)
@@ -151,7 +150,9 @@ static void serve(int listen_fd, const char *token, struct pinned_reader *pinned
 	struct http *http;
 	sigset_t none;
 
-	close_others(&listen_fd, &pinned->exhaustions);
+	close_others((int *[]){ &listen_fd, &pinned->exhaustions, &pinned->owners.range_link,
+				&pinned->owners.all_link },
+		     4);
 	prctl(PR_SET_NAME, "berth-web");
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

@@ -6,7 +6,8 @@
  *
  * Whatever reads requests reads what strangers wrote, so it has nothing to lose: before it reads the first it is user
  * `nobody`, without capabilities and without a way to get any, cannot start a program, and has no descriptors but the
- * listening socket and, read-only in effect, the maps of the counters. The kernel's socket table is open to everybody.
+ * listening socket and, read-only in effect, the maps of the counters and the
+ * iterators over who is on the ports. The kernel's socket table is open to everybody.
  * If it crashes, ports are steered as before, and the daemon starts another. It ends when the daemon ends, in whatever
  * way.
  */

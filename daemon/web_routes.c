@@ -18,7 +18,7 @@ enum {
 	NOT_AVAILABLE = 503
 };
 
-static struct recent_look look_range, look_all;
+static struct recent_look look;
 
 /* ---- pieces ---- */
 
@@ -27,11 +27,45 @@ static void say_unavailable(struct http_answer *ret_answer)
 	http_say(ret_answer, NOT_AVAILABLE, "the kernel's socket table cannot be read, or memory is short\n");
 }
 
-static void send_json(struct http_answer *ret_answer, json_t *document)
-{
-	char *text = document ? json_dumps(document, JSON_COMPACT) : NULL;
+/* What was made of a look once serves all who ask until the next look. The key says what else it depends on, and has no
+ * padding that is not zero. */
+struct kept {
+	uint64_t taken_ns; /* the look */
+	struct view_pair key;
+	char *text; /* a JSON object; NULL: none yet */
+};
 
+static bool is_kept(const struct kept *kept, const struct view_pair *key)
+{
+	return kept->text && kept->taken_ns == look.now.taken_ns &&
+	       memcmp(&kept->key, key, sizeof(*key)) == 0;
+}
+
+/* Takes the document. */
+static void keep(struct kept *kept, const struct view_pair *key, json_t *document)
+{
+	free(kept->text);
+	*kept = (struct kept){ look.now.taken_ns, *key,
+			       document ? json_dumps(document, JSON_COMPACT) : NULL };
 	json_decref(document);
+}
+
+/* The members of one object and then those of another, which it takes. NULL: memory is short. */
+static char *join(const char *first, json_t *second)
+{
+	char *rest = second ? json_dumps(second, JSON_COMPACT) : NULL, *text = NULL;
+
+	json_decref(second);
+	if (first && rest && asprintf(&text, "%.*s,%s", (int)strlen(first) - 1, first, rest + 1) < 0)
+		text = NULL;
+	free(rest);
+	return text;
+}
+
+static void send_json(struct http_answer *ret_answer, const struct kept *kept, json_t *now)
+{
+	char *text = join(kept->text, now);
+
 	if (!text) {
 		say_unavailable(ret_answer);
 		return;
@@ -71,7 +105,6 @@ static bool read_pair(const struct http_request *request, struct view_pair *pair
 	*ret_pair = remote ? pair : NULL;
 	if (!remote || !local)
 		return !remote && !local;
-	memset(pair, 0, sizeof(*pair));
 	return config_parse_endpoint(remote, &pair->remote) && read_address(local, &pair->local);
 }
 
@@ -83,12 +116,12 @@ static void metrics(void *context, const struct http_request *request, struct ht
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
-	int error = out ? recent_look_renew(&look_range, VIEW_RANGE) : -ENOMEM;
+	int error = out ? recent_look_renew(&look, &pinned->owners) : -ENOMEM;
 
 	(void)request;
 	pinned_refresh(pinned);
 	if (!error)
-		error = metrics_write(out, &look_range, pinned);
+		error = metrics_write(out, &look, pinned);
 	if (out && fclose(out) != 0)
 		error = -ENOMEM;
 	if (error) {
@@ -104,32 +137,46 @@ static void metrics(void *context, const struct http_request *request, struct ht
 static void status(void *context, const struct http_request *request, struct http_answer *ret_answer)
 {
 	struct pinned_reader *pinned = context;
+	struct view_pair key = { 0 };
+	static struct kept kept;
 	size_t most;
 
 	if (!read_most(request, &most)) {
 		http_say(ret_answer, BAD_REQUEST, "destinations: a number from 0 to 256\n");
 		return;
 	}
-	pinned_refresh(pinned);
-	if (recent_look_renew(&look_range, VIEW_RANGE))
+	if (recent_look_renew(&look, &pinned->owners)) {
 		say_unavailable(ret_answer);
-	else
-		send_json(ret_answer, api_status(&look_range, pinned, most));
+		return;
+	}
+	key.remote.port = (uint16_t)most;
+	if (!is_kept(&kept, &key))
+		keep(&kept, &key, api_status(&look, most));
+	pinned_refresh(pinned);
+	send_json(ret_answer, &kept, api_status_now(&look, pinned));
 }
 
 static void map(void *context, const struct http_request *request, struct http_answer *ret_answer)
 {
-	struct view_pair pair, *wanted;
+	const struct pinned_reader *pinned = context;
+	static struct kept of_all, of_one;
+	struct view_pair pair = { 0 }, *wanted;
+	struct kept *kept;
 
-	(void)context;
-	if (!read_pair(request, &pair, &wanted))
+	if (!read_pair(request, &pair, &wanted)) {
 		http_say(
 			ret_answer, BAD_REQUEST,
 			"remote=ADDRESS:PORT and local=ADDRESS, both or none, an IPv6 address of remote in brackets\n");
-	else if (recent_look_renew(&look_all, VIEW_ALL))
+		return;
+	}
+	if (recent_look_renew(&look, &pinned->owners)) {
 		say_unavailable(ret_answer);
-	else
-		send_json(ret_answer, api_map(&look_all, wanted));
+		return;
+	}
+	kept = wanted ? &of_one : &of_all;
+	if (!is_kept(kept, &pair))
+		keep(kept, &pair, api_map(&look, wanted));
+	send_json(ret_answer, kept, api_map_now(&look));
 }
 
 static void healthz(void *context, const struct http_request *request, struct http_answer *ret_answer)

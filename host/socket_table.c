@@ -13,7 +13,8 @@
 #include "host/sock_diag.h"
 
 #define TIMER_TIME_WAIT 3 /* idiag_timer */
-#define DUMPED_STATES	(UINT32_MAX & ~(1u << TCP_CLOSE))
+/* Neither closed nor begun by the peer and not over: the kernel counts requests (TCP_NEW_SYN_RECV) as the latter. */
+#define DUMPED_STATES	(UINT32_MAX & ~(1u << TCP_CLOSE | 1u << TCP_SYN_RECV | 1u << TCP_STATE_NEW_SYN_RECV))
 
 int socket_table_open(struct socket_table *table)
 {
@@ -85,6 +86,15 @@ int socket_table_dump(struct socket_table *table, int family, unsigned first, un
 		header = sock_diag_request(buffer, SOCK_DIAG_BY_FAMILY, family, &request);
 		request->idiag_states = DUMPED_STATES;
 	}
+	put_port_filter(header, first, last);
+	return send_dump(table, header);
+}
+
+int socket_table_dump_listeners(struct socket_table *table, unsigned first, unsigned last)
+{
+	char buffer[256];
+	struct nlmsghdr *header = new_request_of_both(buffer, 1u << TCP_LISTEN);
+
 	put_port_filter(header, first, last);
 	return send_dump(table, header);
 }

@@ -35,7 +35,7 @@ struct mnl_socket;
 
 enum socket_state {
 	SOCKET_HELD,	  /* bound or listening, no connection */
-	SOCKET_CONNECTED, /* a connection in any state but TIME_WAIT, begun ones included */
+	SOCKET_CONNECTED, /* a connection in any state but TIME_WAIT, begun by us included */
 	SOCKET_TIME_WAIT,
 };
 
@@ -65,8 +65,11 @@ int socket_table_open(struct socket_table *table);
 void socket_table_close(struct socket_table *table);
 
 /* Asks for all sockets of that family (AF_INET, AF_INET6, AF_UNSPEC: both) with a local port in
- * [first, last]. 0 or negative errno. */
+ * [first, last], but for handshakes that the peer has begun: they take no port from anybody. 0 or negative errno. */
 int socket_table_dump(struct socket_table *table, int family, unsigned first, unsigned last);
+
+/* Asks for listeners only: the kernel has them in a table of their own, which is short. */
+int socket_table_dump_listeners(struct socket_table *table, unsigned first, unsigned last);
 
 /* Asks for what is left of closed connections, of both families: TIME_WAIT, and FIN_WAIT_2, where full sockets are among them,
  * whose remaining_ms is 0. 0 or negative errno. */

@@ -204,6 +204,16 @@ system_tests() # BERTH [ARGUMENT...]
 	BERTH=$1 timeout -k 5 900 /usr/bin/python3 -m pytest -q -rsfE --tb=short -p no:cacheprovider "${@:2}" tests/system
 }
 
+page_in_browser()
+{
+	timeout -k 5 300 /usr/bin/python3 -m pytest -q -rsfE --tb=short -p no:cacheprovider tests/browser
+}
+
+no_browser()
+{
+	echo "SKIPPED the page in a browser: this distribution has no package of Chromium (a snap is none)"
+}
+
 # The supervisor has no stderr, and if it dies its program runs on: what a sanitizer finds must go to a file.
 # What runs on stock Linux, to compare with, was run already; what is steered in kernel mode, the daemon's loads and the hammers are
 # the kernel's work.
@@ -233,6 +243,11 @@ begin "fuzzers: some seconds each" count_marked fuzzers
 begin "real programs" count_pytest system_tests build/berth
 begin "real programs: ASan, UBSan" count_pytest system_tests_sanitized
 settle
+if command -v chromedriver >/dev/null; then
+	stage "the page in Chromium" count_pytest page_in_browser
+else
+	stage "the page in Chromium" count_marked no_browser
+fi
 stage "install, and a program outside" count_whole tools/install_test.sh
 stage "demo" count_whole build/berth demo
 closing_line

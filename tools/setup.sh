@@ -30,6 +30,19 @@ bpftool_package()
 	esac
 }
 
+# Ubuntu has Chromium as a snap only, which needs more than a container has.
+browser_packages()
+{
+	# shellcheck source=/dev/null
+	case $(. /etc/os-release && echo "$ID") in
+	ubuntu) ;;
+	*)
+		echo "check chromium           the page, in a browser"
+		echo "check chromium-driver    drives it"
+		;;
+	esac
+}
+
 packages()
 {
 	cat <<END
@@ -52,6 +65,7 @@ check pkgconf            a program outside is built against the installed librar
 check libcmocka-dev      unit tests
 check python3            system tests, and the layers
 check python3-pytest     system tests
+$(browser_packages)
 check prometheus         promtool: the metrics and the alerts, by Prometheus's own account
 check tmux               a terminal for berth top: of a size, resized, looked at
 check iproute2           ip and ss: namespaces for the tests, and what they see

@@ -78,8 +78,18 @@ static int grow(struct view_pair_index *index)
 	return 0;
 }
 
-uint32_t view_pair_index_add(struct view_pair_index *index, const struct berth_address *local,
-			     const struct berth_endpoint *remote)
+static uint32_t *lately_of(struct view_pair_index *index, const struct berth_address *local,
+			   const struct berth_endpoint *remote)
+{
+	uint32_t word[2];
+
+	memcpy(&word[0], local->bytes + 12, sizeof(word[0]));
+	memcpy(&word[1], remote->address.bytes + 12, sizeof(word[1]));
+	return &index->lately[((word[0] ^ word[1] ^ remote->port) * 0x9e3779b1u >> 16) % VIEW_PAIRS_LATELY];
+}
+
+static uint32_t add(struct view_pair_index *index, const struct berth_address *local,
+		    const struct berth_endpoint *remote)
 {
 	uint32_t *slot = slot_of(index, local, remote);
 
@@ -93,6 +103,19 @@ uint32_t view_pair_index_add(struct view_pair_index *index, const struct berth_a
 	index->pair[index->count] = (struct view_pair){ *local, *remote };
 	*slot = ++index->count;
 	return index->count - 1;
+}
+
+uint32_t view_pair_index_add(struct view_pair_index *index, const struct berth_address *local,
+			     const struct berth_endpoint *remote)
+{
+	uint32_t *lately = lately_of(index, local, remote), number;
+
+	if (*lately && same(&index->pair[*lately - 1], local, remote))
+		return *lately - 1;
+	number = add(index, local, remote);
+	if (number != VIEW_NO_PAIR)
+		*lately = number + 1;
+	return number;
 }
 
 uint32_t view_pair_index_find(const struct view_pair_index *index, const struct berth_address *local,

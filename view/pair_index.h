@@ -19,6 +19,8 @@ struct view_pair {
 	struct berth_endpoint remote;
 };
 
+#define VIEW_PAIRS_LATELY 64u
+
 /* Private but for count and pair, which are for reading: pair[number], valid until the next add. */
 struct view_pair_index {
 	struct berth_siphash_key key;
@@ -26,6 +28,9 @@ struct view_pair_index {
 	uint32_t slots; /* a power of two */
 	struct view_pair *pair;
 	uint32_t count;
+	/* Numbers + 1 of pairs added lately, by a hash that costs next to nothing: most sockets of a host are to few
+	 * destinations. Whoever makes pairs fall together there makes the table be asked. */
+	uint32_t lately[VIEW_PAIRS_LATELY];
 };
 
 #define VIEW_NO_PAIR UINT32_MAX

@@ -94,8 +94,8 @@ int port_report_make(struct port_report *ret_report, const struct view_snapshot 
 	struct port_report report = { .now = now, .usable = berth_port_set_count(&now->usable) };
 	int error = make_addresses(&report);
 
-	if (most > now->destinations.count)
-		most = now->destinations.count;
+	if (most > now->reached)
+		most = now->reached;
 	if (!error)
 		error = make_destinations(&report, before, most);
 	if (error)
@@ -181,11 +181,11 @@ json_t *port_report_json(const struct port_report *report)
 						(json_int_t)report->address[i].fresh));
 	for (size_t i = 0; i < report->destinations; i++)
 		json_array_append_new(destinations, destination_json(&report->destination[i]));
-	return json_pack("{s:s, s:s, s:o, s:{s:I, s:I, s:I, s:I}, s:o, s:o, s:I, s:o}", "berth",
-			 BERTH_VERSION, "kernel", kernel.release, "range", range_json(now), "sockets",
-			 "in_use", (json_int_t)now->totals.in_use, "time_wait",
-			 (json_int_t)now->totals.time_wait, "begun_here", (json_int_t)now->rows,
+	return json_pack("{s:s, s:s, s:s, s:o, s:{s:I, s:I, s:I, s:I}, s:o, s:o, s:I, s:o}", "berth",
+			 BERTH_VERSION, "source", view_source_name(now->source), "kernel", kernel.release,
+			 "range", range_json(now), "sockets", "in_use", (json_int_t)now->totals.in_use,
+			 "time_wait", (json_int_t)now->totals.time_wait, "begun_here", (json_int_t)now->begun,
 			 "inbound_in_range", (json_int_t)now->inbound, "settings", settings_json(now),
-			 "addresses", addresses, "destination_count", (json_int_t)now->destinations.count,
+			 "addresses", addresses, "destination_count", (json_int_t)now->reached,
 			 "destinations", destinations);
 }

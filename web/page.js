@@ -23,6 +23,10 @@ const LOOKS = {
   "held": [[240, 240, 240], "bound or listening"],
 };
 
+// The counts of the TIME_WAIT governor.
+const GOVERNED = [["entered", "seen to enter"], ["ended-cap", "ended by MaxFreeTWTcbs"], ["ended-delay", "ended by TcpTimedWaitDelay"],
+  ["ended-late", "of these, late"], ["gone", "had gone by themselves"], ["spared", "spared, without timestamps"]];
+
 let token = sessionStorage.getItem("token") || "";
 let paused = false, timer = 0, asked = 0;
 let map = null;                             // the last document of /api/v1/map
@@ -52,6 +56,10 @@ function duration(seconds) {
 function rate(perSecond) {
   if (perSecond === null) return "–";
   return perSecond < 10 ? String(perSecond) : integer.format(Math.round(perSecond));
+}
+
+function limit(number, unit) {
+  return number === null ? "not set" : integer.format(number) + unit;
 }
 
 function setState(text, alarm) {
@@ -130,6 +138,8 @@ function showStatus(status) {
   fillTiles(byId("settings"), [
     ...Object.entries(status.settings).map(([name, value]) => [name, value === true ? "on" : value === false ? "off" : integer.format(value)]),
     ["steered cgroup", mode.cgroup], ["exhausted", settings.exhausted], ["withheld ports", integer.format(settings.withheld)],
+    ["MaxFreeTWTcbs", limit(mode.time_wait.max_free_tw_tcbs, "")], ["TcpTimedWaitDelay", limit(mode.time_wait.timed_wait_delay_s, " s")],
+    ["time-wait-timestamps-only", mode.time_wait.timestamps_only ? "on" : "off"],
   ]);
   showState(status.destinations, look);
 }
@@ -137,7 +147,7 @@ function showStatus(status) {
 // Coarse, as a screen reader says every change.
 function showState(destinations, look) {
   const first = destinations.filter(one => one.exhausts === true).sort((a, b) => a.seconds_left - b.seconds_left)[0];
-  const period = Math.round(look.cpu_ms / 5); // the daemon gives a two-hundredth of a core to looks (daemon/recent_look.h)
+  const period = Math.round(look.cpu_ms / 20); // the daemon gives a fiftieth of a core to looks (daemon/recent_look.h)
   if (first && first.seconds_left < 1) setState(`No port is left for ${first.remote}.`, true);
   else if (first && first.seconds_left < 600)
     setState(`Ports for ${first.remote} run out in ${first.seconds_left < 60 ? "less than a minute" : `${Math.ceil(first.seconds_left / 60)} minutes`}.`, true);
@@ -214,24 +224,30 @@ function showDestinations(status) {
 }
 
 function fillTable(table, rows, none) {
+  const heads = table.tHead.rows[0].cells;
   table.tBodies[0].replaceChildren(...rows.map(texts => {
     const row = element("tr");
-    texts.forEach((text, i) => row.append(i === 0 ? element("th", text, { scope: "row" }) : element("td", text, { class: "number" })));
+    texts.forEach((text, i) => row.append(i === 0 ? element("th", text, { scope: "row" }) : element("td", text, heads[i].className ? { class: heads[i].className } : {})));
     return row;
   }));
   if (rows.length) return;
   const row = table.tBodies[0].insertRow();
-  row.append(element("td", none, { colspan: table.tHead.rows[0].cells.length }));
+  row.append(element("td", none, { colspan: heads.length }));
 }
 
 function showEvents(mode) {
-  fillTable(byId("events"), (mode.ports_exhausted || []).map(one =>
-    [one.remote, integer.format(one.count), one.last_s < 1 ? "now" : `${duration(one.last_s)} ago`]), "none");
+  fillTable(byId("events"), (mode.events || []).map(one =>
+    [one.remote, `${one.number} ${one.event}`, integer.format(one.count), one.last_s < 1 ? "now" : `${duration(one.last_s)} ago`, one.advice]), "none");
   const ways = {}; // of all programs together
   for (const of of Object.values(mode.ways || {}))
     for (const [name, count] of Object.entries(of)) ways[name] = (ways[name] || 0) + count;
   fillTable(byId("ways"), Object.entries(ways).filter(([, count]) => count > 0)
     .map(([name, count]) => [name, integer.format(count)]), "none yet");
+  const limits = mode.time_wait || {}, counts = mode.governor || {};
+  const set = [limits.max_free_tw_tcbs && `MaxFreeTWTcbs ${integer.format(limits.max_free_tw_tcbs)}`,
+    limits.timed_wait_delay_s && `TcpTimedWaitDelay ${limits.timed_wait_delay_s} s`].filter(Boolean).join(", ");
+  byId("governor-caption").textContent = set ? `Ended early, as the settings have it: ${set}` : "Ended early: no setting asks for it";
+  fillTable(byId("governor"), GOVERNED.filter(([name]) => counts[name] > 0).map(([name, what]) => [what, integer.format(counts[name])]), "none yet");
 }
 
 // ---- the map ----

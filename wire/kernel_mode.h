@@ -36,14 +36,16 @@ struct wire_settings {
 	/* How many there are in the maps of these names; 0: these are not looked at. */
 	__u32 excluded_cgroups;
 	__u32 excluded_destinations;
-	__u32 policy; /* enum wire_policy */
-	__u32 pad;
+	__u32 policy;			/* enum wire_policy */
+	__u32 governed_timestamps_only; /* of the governor, as the next two */
+	/* What the daemon's governor holds them to, for who asks: connections, 0: no limit; seconds, 0: the kernel's 60. */
+	__u32 governed_cap, governed_delay_s;
 	/* For how long a port is kept away from the destination of a connection that closed first, in jiffies, which are what
 	 * the kernel's own TIME_WAIT is counted in; 0: no longer than that. */
 	__u64 keep_away;
 	__u64 keep_key[2]; /* of a hash: random, written once, before keep_away */
 };
-_Static_assert(sizeof(struct wire_settings) == 8248, "no hidden padding");
+_Static_assert(sizeof(struct wire_settings) == 8256, "no hidden padding");
 
 /* Room in these maps: twice of what the settings may have, as new ones are put in before old ones leave. */
 #define WIRE_EXCLUDED_CGROUPS	   64
@@ -90,6 +92,7 @@ enum wire_way {
 	WIRE_MISS,		   /* of these: could not be given */
 	WIRE_BIND_REFUSED, /* binds that the kernel refused all the same, each answered with another port */
 	WIRE_SURVEY,	   /* walks over the range, to learn anew what is taken for a destination */
+	WIRE_COLLISION,	   /* of WIRE_EXHAUSTED: a TIME_WAIT was in the way */
 	WIRE_WAYS,
 };
 
@@ -111,8 +114,9 @@ struct wire_exhaustion {
 	__u64 count;
 	__u64 first_ns, last_ns; /* CLOCK_MONOTONIC */
 	__u64 collisions; /* of count: some port was taken by a TIME_WAIT, and might not be had again yet */
+	__u64 last_of_kind_ns[2]; /* of those that are none, of those that are; 0: there was none */
 };
-_Static_assert(sizeof(struct wire_exhaustion) == 32, "no hidden padding");
+_Static_assert(sizeof(struct wire_exhaustion) == 48, "no hidden padding");
 
 /* A connection of which a TIME_WAIT, or a FIN_WAIT_2 that is to become one, is left: what the ring `closed` carries. */
 #define WIRE_CLOSED_RING 2097152 /* bytes */

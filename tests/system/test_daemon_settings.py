@@ -147,7 +147,7 @@ def test_exhausted(steered):
     (event,) = steered.machine.json([BERTH, "status", "--json"])["kernel_mode"]["ports_exhausted"]
     # The first failed in the kernel, and showed from which address connections go there.
     assert (event["remote"], event["count"]) == ("127.0.0.1:7001", 4) and 0 <= event["last_s"] < 60
-    assert "ports ran out for 127.0.0.1:7001: 4 calls" in steered.machine.run([BERTH, "status"]).stdout
+    assert "4231 ports-exhausted: 127.0.0.1:7001: 4 calls, the last " in steered.machine.run([BERTH, "status"]).stdout
     steered.change(narrow + "kernel\n")
     steered.machine.net.sysctl("ipv4.tcp_tw_reuse", 0)
     ports, _ = steered.connect("connect", 10)  # some may take over what is in TIME_WAIT on the other five

@@ -5,6 +5,7 @@ To be in TIME_WAIT for 30 seconds takes 30 seconds. So some daemons here live in
 AHEAD seconds ahead of that by which the kernel reports what closes: for them these are older by so much.
 """
 
+import re
 import signal
 import time
 import subprocess
@@ -158,6 +159,19 @@ def test_both(governed):
     governed.wait_for_ports([])
     counts = governed.counts()
     assert (counts["ended-cap"], counts["ended-delay"]) == (20, 10)
+    # wherever one may look; and what no daemon holds to is not in force
+    assert governed.status()["time_wait"] == {"max_free_tw_tcbs": 10, "timed_wait_delay_s": 30, "timestamps_only": False}
+    total = governed.status()["governor"]
+    metrics = governed.net.output(["curl", "-sS", "http://127.0.0.1:4227/metrics"]).splitlines()
+    assert {"berth_max_free_tw_tcbs 10", "berth_timed_wait_delay_seconds 30",
+            f'berth_time_wait_ended_total{{setting="MaxFreeTWTcbs"}} {total["ended-cap"]}',
+            f'berth_time_wait_ended_total{{setting="TcpTimedWaitDelay"}} {total["ended-delay"]}'} <= set(metrics)
+    text = governed.net.output([*governed.hooks.enter, BERTH, "status"])
+    assert "TIME_WAIT: MaxFreeTWTcbs 10, TcpTimedWaitDelay 30 s, " in text and f"{total['ended-cap']} ended early" in text
+    governed.daemon.kill()
+    governed.daemon.wait()
+    status = governed.status()
+    assert (status["daemon"], status["time_wait"]["max_free_tw_tcbs"], status["governor"]["ended-cap"]) == (False, None, total["ended-cap"])
 
 
 def test_settings_change(governed):
@@ -364,6 +378,12 @@ def test_event(governed, how, event):
     counted = governed.status()["ports_exhausted"][0]
     assert counted["remote"] == "127.0.0.1:7001" and 0 < int(said.split()[3]) <= counted["count"] <= 3
     assert counted["collisions"] == (counted["count"] if how == "close" else 0)
+    listed = governed.status()["events"][0]  # those of the tests before are there, too
+    assert f"{listed['event']} ({listed['number']})" == event and listed["advice"] in said
+    assert (listed["remote"], listed["count"]) == ("127.0.0.1:7001", counted["count"]) and 0 <= listed["last_s"] < 60
+    metrics = governed.net.output(["curl", "-sS", "--local-port", "20000-20999", "http://127.0.0.1:4227/metrics"])
+    total = int(re.search(rf'^berth_events_total{{event="{listed["event"]}",number="{listed["number"]}"}} (\d+)$', metrics, re.M)[1])
+    assert total == sum(one["count"] for one in governed.status()["events"] if one["event"] == listed["event"])
     governed.net.run([*command, 13])
     governed.daemon.terminate()
     assert governed.said() == "ends; the hooks stay ('berth detach' removes them)"

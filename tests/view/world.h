@@ -62,6 +62,8 @@ static inline void world_add(struct view_snapshot *world, unsigned peer_port, un
 	world->row[world->rows++] = (struct view_row){
 		.destination = number, .remaining_ms = remaining_ms, .port = (uint16_t)port, .state = state
 	};
+	world->begun++;
+	world->reached += world->count[number].begun++ == 0;
 	if (berth_port_set_contains(&world->usable, port))
 		*(state == TCP_TIME_WAIT ? &world->count[number].waiting : &world->count[number].used) += 1;
 }
