@@ -73,10 +73,10 @@ $(BUILD)/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-# The eBPF program, and the header by which the loader carries it along. Always by clang; one for all builds' flags.
+# The eBPF programs, and the headers by which their loaders carry them along. Always by clang; one for all builds' flags.
 BPF_CC  = clang -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -iquote . \
 	  -idirafter /usr/include/$(shell $(CC) -print-multiarch) -MMD -MP -c
-$(BUILD)/bpf/berth.o: bpf/berth.bpf.c
+$(BUILD)/bpf/%.o: bpf/%.bpf.c
 	$(call say,BPF)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(BPF_CC) -o $@ $<
@@ -84,8 +84,13 @@ $(BUILD)/bpf/berth.o: bpf/berth.bpf.c
 	$(call say,SKEL)
 	$(Q){ echo "/* NOLINTBEGIN: bpftool wrote this */" && $(BPFTOOL) gen skeleton $< name berth && \
 	    echo "/* NOLINTEND */" && echo "#define BERTH_BUILD \"$$(sha256sum <$< | cut -c 1-16)\""; } >$@
+$(BUILD)/trace.skel.h: $(BUILD)/bpf/trace.o
+	$(call say,SKEL)
+	$(Q){ echo "/* NOLINTBEGIN: bpftool wrote this */" && $(BPFTOOL) gen skeleton $< name trace_program && \
+	    echo "/* NOLINTEND */"; } >$@
 $(BUILD)/daemon/hooks.o: $(BUILD)/berth.skel.h
-$(BUILD)/daemon/hooks.o: CPPFLAGS += -isystem $(BUILD)
+$(BUILD)/daemon/trace.o: $(BUILD)/trace.skel.h
+$(BUILD)/daemon/hooks.o $(BUILD)/daemon/trace.o: CPPFLAGS += -isystem $(BUILD)
 
 # What the page is made of goes into the binary.
 $(BUILD)/daemon/page.o: $(wildcard web/*)

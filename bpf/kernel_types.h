@@ -108,7 +108,9 @@ struct sock_common {
 struct sock {
 	struct sock_common __sk_common;
 	unsigned char sk_userlocks : 4;
+	__u8 sk_shutdown;
 	__u16 sk_protocol;
+	int sk_err;
 };
 struct inet_sock {
 	struct sock sk;

@@ -30,6 +30,8 @@ int command_detach(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_explain(int argc, char **argv);
 int command_map(int argc, char **argv);
+int command_record(int argc, char **argv);
+
 int command_run(int argc, char **argv);
 int command_sim(int argc, char **argv);
 int command_status(int argc, char **argv);

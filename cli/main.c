@@ -15,6 +15,7 @@ static const struct command commands[] = {
 	{ "explain", "[OPTION...] ADDRESS:PORT", "what a connect() to it would get now, and why",
 	  command_explain },
 	{ "map", "[OPTION...] [ADDRESS:PORT]", "the 65,536 ports as a picture", command_map },
+	{ "record", "[OPTION...] FILE", "record what binds, connects and closes", command_record },
 	{ "run", "[OPTION...] [--] PROGRAM [ARGUMENT...]", "run a program with smart ports", command_run },
 	{ "sim", "[--plan] [OPTION...]", "policies side by side, simulated; or: will a load fit",
 	  command_sim },

@@ -134,8 +134,7 @@ static bool read_whole(const char *text, uint64_t least, uint64_t most, uint64_t
 	return true;
 }
 
-/* A time at the front of text: "90", "1.5h". */
-static bool read_time(const char *text, double *ret_seconds, const char **ret_rest)
+bool sim_read_time(const char *text, double *ret_seconds, const char **ret_rest)
 {
 	static const struct {
 		char unit;
@@ -162,7 +161,7 @@ static int take_time(const char *name, double least, double *ret_seconds)
 {
 	const char *rest;
 
-	if (read_time(optarg, ret_seconds, &rest) && *rest == '\0' && *ret_seconds >= least)
+	if (sim_read_time(optarg, ret_seconds, &rest) && *rest == '\0' && *ret_seconds >= least)
 		return -1;
 	return usage_error("sim", "--%s=%s: a time is a number and s, m, h or d, at most 366d%s", name,
 			   optarg, least > 0 ? ", and not 0" : "");
@@ -235,7 +234,7 @@ static int take_hold(struct sim_hold *hold)
 		hold->shape = SIM_HOLD_PARETO;
 		at += 7;
 	}
-	if (read_time(at, &hold->mean_s, &at)) {
+	if (sim_read_time(at, &hold->mean_s, &at)) {
 		if (hold->shape != SIM_HOLD_PARETO && *at == '\0')
 			return -1;
 		if (hold->shape == SIM_HOLD_PARETO && *at == ':' &&

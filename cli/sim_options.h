@@ -34,4 +34,8 @@ struct sim_options {
  * said. */
 int sim_options_read(int argc, char **argv, struct sim_options *ret_options);
 
+/* A time at the front of text, "90", "1.5h"; what follows is at *ret_rest. False if there is none, or it is longer than
+ * 366 days. */
+bool sim_read_time(const char *text, double *ret_seconds, const char **ret_rest);
+
 #endif
