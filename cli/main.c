@@ -16,6 +16,8 @@ static const struct command commands[] = {
 	  command_explain },
 	{ "map", "[OPTION...] [ADDRESS:PORT]", "the 65,536 ports as a picture", command_map },
 	{ "record", "[OPTION...] FILE", "record what binds, connects and closes", command_record },
+	{ "replay", "[OPTION...] FILE", "what was recorded, by several policies side by side, simulated",
+	  command_sim },
 	{ "run", "[OPTION...] [--] PROGRAM [ARGUMENT...]", "run a program with smart ports", command_run },
 	{ "sim", "[--plan] [OPTION...]", "policies side by side, simulated; or: will a load fit",
 	  command_sim },

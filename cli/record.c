@@ -241,7 +241,7 @@ static int record(const struct request *request, struct source *source, struct t
 	report.lasted_s = (double)(clock_ns() - tape->start_ns) / 1e9;
 	report.lost = record_kernel_lost(source->kernel);
 	tape_close(tape);
-	record_report_end(&report);
+	record_report_end();
 	if (error)
 		return failure("record", "cannot read the kernel's socket table: %s", strerror(-error));
 	if (tape->error)

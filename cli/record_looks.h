@@ -19,9 +19,10 @@ struct looks_item;
 /* The zero-filled struct has not looked yet. Large. */
 struct record_looks {
 	struct tape *tape;
-	struct record_sockets waiting;	 /* in TIME_WAIT, as the last look saw it; closed on the tape */
-	struct berth_port_set listening; /* somebody has listened there, at any time: its TIME_WAIT outlasts it */
-	struct looks_item *item;	 /* what this look has to tell */
+	struct record_sockets waiting; /* in TIME_WAIT, as the last look saw it; closed on the tape */
+	struct berth_port_set
+		listening;	 /* somebody has listened there, at any time: its TIME_WAIT outlasts it */
+	struct looks_item *item; /* what this look has to tell */
 	size_t items, room;
 	uint64_t now_ns; /* of this look */
 	uint64_t

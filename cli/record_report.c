@@ -14,8 +14,8 @@ static const char *const end_names[] = {
 
 void record_report_begin(const struct record_report *report)
 {
-	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "Recording into %s; Ctrl-C ends it.\n", report->file);
+	fprintf(stderr, "berth record: recording into %s%s\n", report->file,
+		isatty(STDERR_FILENO) ? "; Ctrl-C ends it" : "");
 }
 
 void record_report_progress(const struct tape *tape, uint64_t now_ns)
@@ -30,9 +30,8 @@ void record_report_progress(const struct tape *tape, uint64_t now_ns)
 			view_number_text(tape->size, size));
 }
 
-void record_report_end(const struct record_report *report)
+void record_report_end(void)
 {
-	(void)report;
 	if (isatty(STDERR_FILENO))
 		fputs("\r\033[K", stderr);
 }

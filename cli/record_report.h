@@ -26,10 +26,10 @@ struct record_report {
 	uint64_t lost; /* reports */
 };
 
-/* On a terminal, on stderr: that it has begun, a line that is kept up to date, and that line's end. Otherwise nothing. */
+/* On stderr: that it has begun; on a terminal, a line that is kept up to date, and that line's end. */
 void record_report_begin(const struct record_report *report);
 void record_report_progress(const struct tape *tape, uint64_t now_ns);
-void record_report_end(const struct record_report *report);
+void record_report_end(void);
 
 /* The sums, on stdout; and as an object, a new reference. */
 void record_report_print(const struct record_report *report);

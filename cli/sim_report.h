@@ -12,6 +12,8 @@
 #include "cli/sim_options.h"
 #include "sim/measure.h"
 
+struct sim_recorded;
+
 struct sim_run_result {
 	const struct sim_policy *policy;
 	double rate;
@@ -23,7 +25,7 @@ struct sim_report {
 	const struct sim_options *options;
 	const struct sim_run_result *run;
 	size_t runs;
-	uint32_t destinations; /* of the recording, if there is one */
+	const struct sim_recorded *recorded; /* NULL: the load was made up */
 	double measured_s;
 };
 

@@ -18,7 +18,7 @@
  *	  1 destination	16 bytes of address (IPv4 v4-mapped, core/address.h; or hashed), 2 bytes of port. Named
  *			once, before its first connect; numbered from 0 in this order. One that is connected
  *			to from several local addresses is named once for each: these share no 4-tuple
- *	  2 bind	varint socket, 2 bytes of port; 0: any
+ *	  2 bind	varint socket, 2 bytes of port; 0: any, and if the socket listens, a second one says on which
  *	  3 connect	varint socket, varint destination
  *	  4 close	varint socket, 1 byte: 0 closed here first, 1 by the peer, 2 no TIME_WAIT (enum
  *			sim_closer); 3: what was asked for last, a connect or a bind to port 0, failed for want
