@@ -218,15 +218,14 @@ static __always_inline void name_ends(const struct sock_common *common, struct w
 }
 
 /* connect() that fails at once leaves no error in the socket, and its program has not closed it (net/ipv4/tcp_ipv4.c,
- * tcp_v4_connect: "failure"). The supervisor of `berth run` tries port by port, each as a range of one: that one is taken is
- * not the program's failure. */
+ * tcp_v4_connect: "failure"). The supervisor of `berth run` tries port by port, each as a range of one. */
 static __always_inline enum wire_end end_before_syn_ack(const struct sock *sk)
 {
 	__u32 range = BPF_CORE_READ((const struct inet_sock *)sk, local_port_range);
 
-	if (sk->sk_err != 0 || sk->sk_shutdown != 0 || (range != 0 && range >> 16 == (range & 0xffff)))
+	if (sk->sk_err != 0 || sk->sk_shutdown != 0)
 		return WIRE_END_RESET;
-	return WIRE_END_NO_PORT;
+	return range != 0 && range >> 16 == (range & 0xffff) ? WIRE_END_TRIED : WIRE_END_NO_PORT;
 }
 
 static __always_inline enum wire_end how_it_ended(const struct sock *sk, int before)

@@ -28,6 +28,8 @@ static void see_end(struct tape *tape, const struct wire_traced *report)
 
 	if (report->end == WIRE_END_NO_PORT)
 		tape_fail(tape, report->at_ns, report->cookie);
+	else if (report->end == WIRE_END_TRIED)
+		tape_try(tape, report->cookie);
 	else
 		tape_end(tape, report->at_ns, report->cookie, closers[report->end]);
 }

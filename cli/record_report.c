@@ -79,7 +79,7 @@ void record_report_print(const struct record_report *report)
 	       report->by_looks ? "not known how many" : view_number_text(sums->failed_connects, c));
 	printf("Binds         %s", view_number_text(sums->binds, a));
 	if (!report->by_looks)
-		printf("; %s more to port 0 failed", view_number_text(sums->failed_binds, b));
+		printf("; %s to port 0 failed", view_number_text(sums->failed_binds, b));
 	printf("\nClosed        %s here first, %s by the peer, %s without TIME_WAIT; %s open at the end\n",
 	       view_number_text(sums->closed[SIM_CLOSED_HERE], a),
 	       view_number_text(sums->closed[SIM_CLOSED_BY_PEER], b),

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/record_sockets.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 
 #include "sim/recording.h"

@@ -11,6 +11,7 @@
 #ifndef BERTH_CLI_RECORD_SOCKETS_H
 #define BERTH_CLI_RECORD_SOCKETS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum record_what {
@@ -25,6 +26,7 @@ struct record_socket {
 	uint32_t seen; /* looks: the last one that saw it; free: the next free number */
 	uint8_t what;  /* enum record_what */
 	uint8_t state; /* looks: TCP_ESTABLISHED ... */
+	bool tried;    /* what it is connected to it is not, unless another port does it */
 };
 
 /* The zero-filled struct is empty. Private but for count and socket, which is valid until the next add. */

@@ -204,8 +204,11 @@ void tape_connect(struct tape *tape, uint64_t at_ns, uint64_t cookie, const stru
 
 	if (tape->only && !berth_endpoint_equal(tape->only, &pair->remote))
 		return;
-	if (number != RECORD_NO_SOCKET && tape->sockets.socket[number].what == RECORD_CONNECTED)
-		return; /* found at the start, and reported as well */
+	if (number != RECORD_NO_SOCKET && tape->sockets.socket[number].what == RECORD_CONNECTED) {
+		/* Found at the start, and reported as well; or the next try. */
+		tape->sockets.socket[number].tried = false;
+		return;
+	}
 	record.destination = name_destination(tape, at_ns, pair);
 	if (record.destination == NO_DESTINATION) {
 		tape->sums.left_out++;
@@ -241,8 +244,20 @@ void tape_end(struct tape *tape, uint64_t at_ns, uint64_t cookie, enum sim_close
 	struct sim_record record = { .closer = closer };
 	uint32_t number = record_sockets_find(&tape->sockets, cookie);
 
+	if (number == RECORD_NO_SOCKET)
+		return;
+	record.no_port = tape->sockets.socket[number].tried;
+	if (record.no_port)
+		record.closer = SIM_RESET;
+	end(tape, at_ns, number, &record);
+}
+
+void tape_try(struct tape *tape, uint64_t cookie)
+{
+	uint32_t number = record_sockets_find(&tape->sockets, cookie);
+
 	if (number != RECORD_NO_SOCKET)
-		end(tape, at_ns, number, &record);
+		tape->sockets.socket[number].tried = true;
 }
 
 void tape_fail(struct tape *tape, uint64_t at_ns, uint64_t cookie)

@@ -70,6 +70,9 @@ void tape_end(struct tape *tape, uint64_t at_ns, uint64_t cookie, enum sim_close
 /* What it asked for last failed for want of a port. */
 void tape_fail(struct tape *tape, uint64_t at_ns, uint64_t cookie);
 
+/* So did one try of it, of which another may follow: with it, it is one connect. */
+void tape_try(struct tape *tape, uint64_t cookie);
+
 /* Writes what is not written yet. */
 void tape_flush(struct tape *tape);
 

@@ -26,6 +26,7 @@ enum wire_end {
 	WIRE_END_PEER,	  /* the peer did */
 	WIRE_END_RESET,	  /* reset, timed out, given up: no TIME_WAIT */
 	WIRE_END_NO_PORT, /* connect() failed at once: there was no port for it */
+	WIRE_END_TRIED,	  /* likewise, from a range of one port: another may be tried next */
 };
 
 struct wire_traced {
