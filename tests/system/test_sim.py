@@ -136,14 +136,18 @@ def test_recording(tmp_path):
     path = tmp_path / "a.rec"
     path.write_bytes(recording(1200))
     result = sim_json(f"--recording={path}", "--ports=2000-2099", "--policy=sp1,berth")
-    assert result["load"] == {"recording": str(path), "destinations": 1}
+    load = result["load"]
+    assert (load["recording"], load["destinations"], load["connects"], load["lasts_s"]) == (str(path), 1, 1200, 1200)
+    # One a second, and each in TIME_WAIT for 120 s.
+    assert load["peak"] == {"remote": "192.0.2.1:443", "connected": 1, "time_wait": 120, "at_s": pytest.approx(121, abs=1)}
     for run in result["runs"]:
         # A port is free again 120.001 s after its connection began: at the 121st second, or a tick later.
         assert run["attempts"] == 1200 and run["rate"] is None
         assert run["connected"] == pytest.approx(1200 * 100 / 121, abs=100)
     path.write_bytes(recording(3)[:-1])
-    done = sim(f"--recording={path}")
-    assert (done.returncode, done.stderr) == (1, f"berth sim: {path}: byte 64: the last record is cut short\n")
+    done = sim(f"--recording={path}", "--policy=berth")
+    assert done.returncode == 1 and " Recorded: 3 connects " in done.stdout
+    assert done.stderr == f"berth sim: {path}: byte 64: the last record is cut short; this is what lies before it\n"
 
 
 def test_plan_given():
