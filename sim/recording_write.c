@@ -21,10 +21,12 @@ static uint8_t *put_varint(uint8_t *at, uint64_t value)
 void sim_recording_begin(struct sim_recording_writer *writer, const struct sim_recorded_host *host,
 			 uint8_t ret_bytes[SIM_RECORDING_HEADER])
 {
-	uint8_t *at = ret_bytes + 8;
+	static const char magic[] = SIM_RECORDING_MAGIC;
+	uint8_t *at = ret_bytes;
 
 	*writer = (struct sim_recording_writer){ 0 };
-	memcpy(ret_bytes, SIM_RECORDING_MAGIC, 8);
+	for (const char *letter = magic; *letter != '\0'; letter++)
+		*at++ = (uint8_t)*letter;
 	*at++ = SIM_RECORDING_VERSION;
 	*at++ = host->hashed ? SIM_RECORDING_HASHED : 0;
 	at = put_two(at, host->first);

@@ -35,15 +35,15 @@ static size_t make_steps(const struct sim_replay *replay, uint64_t time_wait_ns,
 		const struct sim_request *request = &replay->request[i];
 		uint32_t to = request->destination;
 		uint64_t end_ns = later(request->at_ns, request->hold_ns);
-		bool waits = request->closer == SIM_CLOSED_HERE && request->hold_ns != SIM_FOR_EVER;
+		int8_t waits = request->closer == SIM_CLOSED_HERE && request->hold_ns != SIM_FOR_EVER ? 1 : 0;
 
 		if (request->port != 0)
 			continue;
 		if (request->hold_ns != 0)
 			step[steps++] = (struct step){ request->at_ns, to, 1, 0 };
-		if (request->hold_ns != 0 || waits)
+		if (request->hold_ns != 0 || waits != 0)
 			step[steps++] = (struct step){ end_ns, to, request->hold_ns != 0 ? -1 : 0, waits };
-		if (waits)
+		if (waits != 0)
 			step[steps++] = (struct step){ later(end_ns, time_wait_ns), to, 0, -1 };
 	}
 	qsort(step, steps, sizeof(*step), by_time);
