@@ -157,7 +157,7 @@ static void find_reserved(const struct port_sysctls *ports, struct berth_port_se
 			berth_port_set_add(ret_reserved, port);
 }
 
-/* Reports come from before the first look, so that nothing lies in between. 0 or negative errno. */
+/* What there is at the start. 0 or negative errno. */
 static int find(struct source *source, struct tape *tape, const struct port_sysctls *ports)
 {
 	struct berth_port_set reserved;
@@ -165,7 +165,6 @@ static int find(struct source *source, struct tape *tape, const struct port_sysc
 
 	find_reserved(ports, &reserved);
 	source->looks.tape = tape;
-	source->looks.since_ns = source->kernel ? tape->start_ns : 0;
 	tape_begin_finding(tape, &reserved);
 	error = record_looks_take(&source->looks);
 	tape_end_finding(tape);
@@ -275,7 +274,7 @@ static int start(const struct request *request, const struct berth_endpoint *onl
 						: strerror(-error));
 	tape.only = only;
 	source.interval_ns = (uint64_t)(request->interval_s * 1e9);
-	source.kernel = record_kernel_open(&tape, &trouble);
+	source.kernel = record_kernel_open(&tape, &source.looks.waiting, &trouble);
 	if (!source.kernel)
 		fprintf(stderr,
 			"berth record: looking every %g s: what the peer closes between two looks is missing, and what "

@@ -9,6 +9,7 @@
 struct record_kernel {
 	struct trace *trace;
 	struct tape *tape;
+	const struct record_sockets *waiting;
 };
 
 static struct view_pair pair_of(const struct wire_traced *report)
@@ -36,7 +37,8 @@ static void see_end(struct tape *tape, const struct wire_traced *report)
 
 static void see(void *context, const struct wire_traced *report)
 {
-	struct tape *tape = ((struct record_kernel *)context)->tape;
+	const struct record_kernel *kernel = context;
+	struct tape *tape = kernel->tape;
 	const struct view_pair pair = pair_of(report);
 
 	switch (report->act) {
@@ -51,7 +53,8 @@ static void see(void *context, const struct wire_traced *report)
 		tape_listen(tape, report->at_ns, report->cookie, report->local_port);
 		break;
 	case WIRE_CONNECTS:
-		tape_connect(tape, report->at_ns, report->cookie, &pair);
+		if (record_sockets_find(kernel->waiting, report->cookie) == RECORD_NO_SOCKET)
+			tape_connect(tape, report->at_ns, report->cookie, &pair);
 		break;
 	case WIRE_REFUSED:
 		tape_connect(tape, report->at_ns, report->cookie, &pair);
@@ -65,12 +68,14 @@ static void see(void *context, const struct wire_traced *report)
 	}
 }
 
-struct record_kernel *record_kernel_open(struct tape *tape, struct trouble *ret_trouble)
+struct record_kernel *record_kernel_open(struct tape *tape, const struct record_sockets *waiting,
+					 struct trouble *ret_trouble)
 {
 	struct record_kernel *kernel = calloc(1, sizeof(*kernel));
 
 	if (kernel) {
 		kernel->tape = tape;
+		kernel->waiting = waiting;
 		kernel->trace = trace_open(see, kernel, ret_trouble);
 	}
 	if (kernel && kernel->trace)

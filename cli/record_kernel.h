@@ -10,8 +10,10 @@
 
 struct record_kernel;
 
-/* From now on reports wait to be told to the tape. NULL, and why, where that cannot be had. */
-struct record_kernel *record_kernel_open(struct tape *tape, struct trouble *ret_trouble);
+/* From now on reports wait to be told to the tape. A look at the start comes later, so that nothing lies in between; who is in
+ * TIME_WAIT by then is on the tape, and reports of its beginning are left out. NULL, and why, where that cannot be had. */
+struct record_kernel *record_kernel_open(struct tape *tape, const struct record_sockets *waiting,
+					 struct trouble *ret_trouble);
 
 /* Tells the tape. To be called some ten times a second. */
 void record_kernel_read(struct record_kernel *kernel);

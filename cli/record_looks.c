@@ -70,8 +70,6 @@ static void see_waiting(struct record_looks *looks, struct looks_item *item, uin
 		return;
 	item->what = HAS_CLOSED;
 	item->at_ns -= age_ms * 1000000;
-	if (looks->since_ns && item->at_ns >= looks->since_ns)
-		return;
 	if (record_sockets_add(&looks->waiting, item->cookie, RECORD_BOUND) == RECORD_NO_SOCKET)
 		looks->tape->sums.left_out++;
 	note(&looks->waiting, looks, item->cookie, item->state);
@@ -162,6 +160,10 @@ static void tell(struct record_looks *looks, const struct looks_item *item)
 {
 	struct tape *tape = looks->tape;
 
+	/* A dump may show one that is about to close twice. */
+	if (item->what == HAS_CONNECTED &&
+	    record_sockets_find(&looks->waiting, item->cookie) != RECORD_NO_SOCKET)
+		return;
 	if (item->what == HAS_BOUND)
 		tape_bind(tape, item->at_ns, item->cookie, item->port);
 	else if (item->what != HAS_GONE)

@@ -158,6 +158,14 @@ static uint32_t name_destination(struct tape *tape, uint64_t at_ns, const struct
 
 /* ---- what happens ---- */
 
+/* What reports say of a socket may be older than that it was found connected at the start. */
+static bool is_connected(const struct tape *tape, uint64_t cookie)
+{
+	uint32_t number = record_sockets_find(&tape->sockets, cookie);
+
+	return number != RECORD_NO_SOCKET && tape->sockets.socket[number].what == RECORD_CONNECTED;
+}
+
 /* The number of the socket, a new one if it is not known. */
 static uint32_t number_of(struct tape *tape, uint64_t cookie, enum record_what what)
 {
@@ -176,6 +184,8 @@ void tape_bind(struct tape *tape, uint64_t at_ns, uint64_t cookie, uint16_t port
 {
 	struct sim_record record = { .port = port };
 
+	if (is_connected(tape, cookie))
+		return;
 	record.socket = number_of(tape, cookie, port == 0 ? RECORD_BOUND_ANY : RECORD_BOUND);
 	if (record.socket == RECORD_NO_SOCKET || !put(tape, SIM_RECORD_BIND, at_ns, &record))
 		return;
@@ -199,14 +209,12 @@ void tape_listen(struct tape *tape, uint64_t at_ns, uint64_t cookie, uint16_t po
 
 void tape_connect(struct tape *tape, uint64_t at_ns, uint64_t cookie, const struct view_pair *pair)
 {
-	uint32_t number = record_sockets_find(&tape->sockets, cookie);
 	struct sim_record record = { 0 };
 
 	if (tape->only && !berth_endpoint_equal(tape->only, &pair->remote))
 		return;
-	if (number != RECORD_NO_SOCKET && tape->sockets.socket[number].what == RECORD_CONNECTED) {
-		/* Found at the start, and reported as well; or the next try. */
-		tape->sockets.socket[number].tried = false;
+	if (is_connected(tape, cookie)) { /* or it is the next try */
+		tape->sockets.socket[record_sockets_find(&tape->sockets, cookie)].tried = false;
 		return;
 	}
 	record.destination = name_destination(tape, at_ns, pair);

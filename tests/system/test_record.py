@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 
 import pytest
-from conftest import BERTH, wait_for
+from conftest import BERTH, tool, wait_for
 from view_world import CLOSES_FIRST, PYTHON, make, ss, start, unprivileged
 
 PORTS = 100
@@ -221,6 +221,20 @@ def test_found_at_the_start(net, tmp_path):
     assert [run["exhausted"] for run in result["runs"]] == [0, 0]
     small = replay(net, path, "--policy=berth", "--ports=40000-40020")["runs"][0]
     assert small["exhausted"] + small["time_wait_collision"] == 1 and small["connected"] == 20
+
+
+def test_start_under_load(net, tmp_path):
+    """Of what connects and closes while the recording begins, nothing is missed and nothing is there twice."""
+    path = tmp_path / "a.rec"
+    net.sysctl("ipv4.ip_local_port_range", "30000 59999")
+    load = net.popen([tool("close_first"), "-r", "10000", "20000", "12000"], stdout=subprocess.PIPE)
+    process, _ = recorder(net, path)
+    assert load.stdout.readline() == "done\n"
+    wait_for(lambda: sum(one.state == "TIME-WAIT" for one in ss(net)) == 12000, "TIME_WAIT")
+    summary = ends(process)
+    at_start = summary["at_start"]
+    assert at_start["connections"] + at_start["time_wait"] + summary["connects"] == 12000
+    assert summary["open"] == 0
 
 
 def test_without_privilege(net, tmp_path):
