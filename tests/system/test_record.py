@@ -271,6 +271,18 @@ def test_hashed_and_filtered(net, tmp_path):
     assert not only["hashed"] and only["destinations"] == 1 and only["peak"]["remote"] == "127.0.0.1:7002"
 
 
+def test_ipv6(net, tmp_path):
+    """Both families are destinations by their addresses, whatever the family of the socket."""
+    prepare(net)
+    recorders = [recorder(net, tmp_path / "a.rec"), recorder(net, tmp_path / "b.rec", "--destination=[::1]:7001")]
+    load = make(net, ("::1", 7001, 5, "keep"), ("::ffff:127.0.0.1", 7002, 2, "keep"), ("127.0.0.1", 7002, 1, "keep"))
+    summaries = [ends(process) for process, _ in recorders]
+    load.communicate()
+    assert [(one["connects"], one["destinations"], one["open"]) for one in summaries] == [(8, 2, 8), (5, 1, 5)]
+    peaks = [replay(net, tmp_path / name, "--policy=berth")["load"]["peak"] for name in ("a.rec", "b.rec")]
+    assert [(one["remote"], one["connected"]) for one in peaks] == 2 * [("[::1]:7001", 5)]
+
+
 def test_file(net, tmp_path):
     """It is its owner's, is made and not overwritten, ends at --max-size, and is a recording also when berth is killed."""
     path, small, killed = (tmp_path / name for name in ("a.rec", "small.rec", "killed.rec"))
