@@ -24,11 +24,12 @@
 #include "host/sysctl.h"
 #include "view/snapshot.h"
 
-#define SECOND_NS     1000000000ull
-#define READ_EVERY_NS 25000000ull
-#define SIZE_DEFAULT  (256ull << 20)
-#define SIZE_MIN      4096u
-#define SHORTEST_S    0.05
+#define SECOND_NS      1000000000ull
+#define READ_EVERY_NS  25000000ull
+#define SIZE_DEFAULT   (256ull << 20)
+#define SIZE_MIN       4096u
+#define SIZE_MAX_TAKEN (1ull << 40)
+#define SHORTEST_S     0.05
 
 static const char help[] =
 	"Usage: berth record [OPTION...] FILE\n"
@@ -44,7 +45,17 @@ static const char help[] =
 	"  -i, --interval=SECONDS    between two looks, where eBPF cannot be had (1)\n"
 	"      --json                print one object instead of a text, when it ends\n"
 	"  -h, --help                this text\n"
-	"FILE must not be there yet; it is made for its owner only, and a recording at any time.\n";
+	"FILE must not be there yet; it is made for its owner only, and a recording at any time.\n\n"
+	"The object:\n"
+	"  file, bytes, addresses_hashed, duration_s\n"
+	"  seen_by           kernel, or looks, which do not see what is null then\n"
+	"  ended_by          signal, duration or max-size\n"
+	"  destinations      pairs of local address and destination\n"
+	"  connects, binds   that were made; failed_connects and failed_binds: of these, for want of a port\n"
+	"  closed            connections: here first, by_peer, without_time_wait; open: at the end\n"
+	"  at_start          what there was: connections, time_wait, held (sockets bound or listening), reserved\n"
+	"  lost              reports of the kernel's that came too fast; left_out: binds and connects beyond what\n"
+	"                    a recording can have\n";
 
 struct request {
 	const char *file;
@@ -77,19 +88,20 @@ static const struct option long_options[] = {
 static int take_size(uint64_t *ret_size)
 {
 	static const char units[] = "KMG";
-	unsigned long long size;
+	unsigned long long number;
 	const char *unit;
+	unsigned shift;
 	char *end;
 
-	errno = 0;
-	size = strtoull(optarg, &end, 10);
-	unit = *end != '\0' && end[1] == '\0' ? strchr(units, *end) : NULL;
-	if (unit && size <= 1u << 20)
-		size <<= 10 * (unit - units + 1);
-	if (*optarg >= '0' && *optarg <= '9' && errno == 0 && (*end == '\0' || unit) && size >= SIZE_MIN &&
-	    size <= 1ull << 40) {
-		*ret_size = size;
-		return -1;
+	number = *optarg >= '0' && *optarg <= '9' ? strtoull(optarg, &end, 10) : SIZE_MAX_TAKEN + 1;
+	if (number <= SIZE_MAX_TAKEN) {
+		unit = *end == '\0' ? NULL : strchr(units, *end);
+		shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+		if ((*end == '\0' || (unit && end[1] == '\0')) && number <= SIZE_MAX_TAKEN >> shift &&
+		    number << shift >= SIZE_MIN) {
+			*ret_size = number << shift;
+			return -1;
+		}
 	}
 	return usage_error("record", "--max-size=%s: bytes, or with K, M or G behind them, from 4K to 1024G",
 			   optarg);
@@ -300,9 +312,7 @@ int command_record(int argc, char **argv)
 	}
 	if (optind + 1 != argc)
 		return usage_error("record",
-				   optind == argc ? "no FILE; 'berth record --help' shows how"
-						  : "'%s' is one word too many: one FILE",
-				   argv[argc - 1]);
+				   "one FILE is needed, and no other word; 'berth record --help' shows how");
 	request.file = argv[optind];
 	if (!request.destination)
 		return start(&request, NULL);

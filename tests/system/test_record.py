@@ -330,7 +330,8 @@ def test_bad_files(net, tmp_path):
 
 @pytest.mark.parametrize("arguments", [
     ("record",), ("record", "a", "b"), ("record", "--duration=0", "a"), ("record", "--duration=x", "a"), ("record", "--max-size=1", "a"),
-    ("record", "--max-size=9X", "a"), ("record", "--interval=0", "a"), ("record", "--destination=x", "a"), ("record", "--other", "a"),
+    ("record", "--max-size=9X", "a"), ("record", "--max-size=2000000G", "a"), ("record", "--max-size=8KK", "a"),
+    ("record", "--max-size=-1", "a"), ("record", "--interval=0", "a"), ("record", "--destination=x", "a"), ("record", "--other", "a"),
     ("replay",), ("replay", "a", "b"), ("replay", "--rate=1", "a"), ("replay", "--plan", "a"), ("replay", "--recording=b", "a"),
     ("replay", "--policy=other", "a"),
 ])
