@@ -50,7 +50,10 @@ SYSTEM_TOOLS = $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard tests/s
 DIFFERENTIAL = $(BUILD)/tests/system/differential
 NEXT_BUILDS  = $(BUILD)/next-program/berth $(BUILD)/next-layout/berth
 FUZZERS      = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
-BENCHES      = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
+# bench/core is made of several files, one of them about lwIP, where that is installed.
+CORE_BENCH   = $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/core_*.c))
+LWIP         = $(wildcard /usr/include/lwip)
+BENCHES      = $(filter-out $(CORE_BENCH:.o=),$(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c)))
 
 all: $(BUILD)/berth $(BUILD)/libberth.a $(BUILD)/libberth.so
 
@@ -119,6 +122,9 @@ $(DIFFERENTIAL): $(call objects,tests/differential)
 $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(PARTS) $(BUILD)/libberth.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/bench/core: $(CORE_BENCH)
+$(BUILD)/bench/core: LDLIBS += $(if $(LWIP),-llwip)
+$(BUILD)/bench/core_lwip.o: CPPFLAGS += $(addprefix -isystem ,$(LWIP))
 # A fuzzer is built from the sources it feeds, with the sanitizers: the core, and what else it says here.
 $(addprefix $(BUILD)/tests/fuzz/,berth_conf_fuzz registry_fuzz): FUZZED = $(wildcard config/*.c) -linih
 $(BUILD)/tests/fuzz/recording_fuzz: FUZZED = $(wildcard sim/*.c) -lm
@@ -148,7 +154,7 @@ lint:
 	@tools/lint.sh
 
 bench:
-	@tools/setup.sh build
+	@tools/setup.sh build bench
 	@$(MAKE) --no-print-directory all benches $(BUILD)/tests/system/close_first
 	@set -e; for program in $(BENCHES); do echo "== $$program"; $$program; done
 	@echo "== bench/governor.py"; bench/governor.py $(BUILD)
