@@ -16,6 +16,7 @@
 #include "cli/command.h"
 #include "cli/sim_options.h"
 #include "cli/sim_plan.h"
+#include "cli/sim_plot.h"
 #include "cli/sim_report.h"
 #include "core/time_wait.h"
 #include "sim/replay.h"
@@ -199,7 +200,8 @@ static int print(const struct sim_report *report)
 		sim_report_text(report, stdout);
 	err = options->plot == NULL ? 0 : sim_report_plot(report, options->plot);
 	if (err < 0)
-		return failure("sim", "%s: %s", options->plot, strerror(-err));
+		return failure("sim", "%s: %s", options->plot,
+			       err == -EPROTO ? "gnuplot could not draw it" : strerror(-err));
 	return EXIT_OK;
 }
 
@@ -212,6 +214,11 @@ static int simulate(const struct sim_options *options)
 
 	if (run == NULL)
 		return run_failed(-ENOMEM);
+	if (options->plot != NULL && sim_plot_lacks_gnuplot(options->plot)) {
+		free(run);
+		return failure("sim", "%s: a PNG is drawn by gnuplot, which is not there; an SVG needs none",
+			       options->plot);
+	}
 	status = options->recording != NULL ? run_recording(&report, run) : run_generated(&report, run);
 	if (status == EXIT_OK)
 		status = print(&report);
