@@ -50,7 +50,7 @@ static void start(struct setting *setting, const struct sim_policy *policy)
 		.first = FIRST, .last = LAST, .addresses = 1, .max_tcbs = SIM_NO_LIMIT
 	};
 	const struct sim_scale scale = {
-		.first = FIRST, .last = LAST, .destinations = 1, .time_wait = PORTS
+		.first = FIRST, .last = LAST, .destinations = 1, .time_wait = PORTS, .ended = PORTS
 	};
 	const uint8_t key[BERTH_SEED_BYTES] = { 1 };
 
