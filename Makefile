@@ -50,10 +50,10 @@ SYSTEM_TOOLS = $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard tests/s
 DIFFERENTIAL = $(BUILD)/tests/system/differential
 NEXT_BUILDS  = $(BUILD)/next-program/berth $(BUILD)/next-layout/berth
 FUZZERS      = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
-# bench/core is made of several files, one of them about lwIP, where that is installed.
-CORE_BENCH   = $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/core_*.c))
+# A program of bench/ is NAME.c and what there is of NAME_*.c.
+BENCH_PARTS  = $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*_*.c))
+BENCHES      = $(filter-out $(BENCH_PARTS:.o=),$(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c)))
 LWIP         = $(wildcard /usr/include/lwip)
-BENCHES      = $(filter-out $(CORE_BENCH:.o=),$(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c)))
 
 all: $(BUILD)/berth $(BUILD)/libberth.a $(BUILD)/libberth.so
 
@@ -122,7 +122,7 @@ $(DIFFERENTIAL): $(call objects,tests/differential)
 $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(PARTS) $(BUILD)/libberth.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-$(BUILD)/bench/core: $(CORE_BENCH)
+$(foreach program,$(BENCHES),$(eval $(program): $(filter $(program)_%,$(BENCH_PARTS))))
 $(BUILD)/bench/core: LDLIBS += $(if $(LWIP),-llwip)
 $(BUILD)/bench/core_lwip.o: CPPFLAGS += $(addprefix -isystem ,$(LWIP))
 # A fuzzer is built from the sources it feeds, with the sanitizers: the core, and what else it says here.

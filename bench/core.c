@@ -2,7 +2,7 @@
  *
  * What the core costs, by how full the range is and by how much is remembered, beside other systems' algorithms.
  *
- *	build/bench/core [--json]
+ *	build/bench/core [--json[=FILE]] [--quick|--smoke]
  */
 #include "bench/core.h"
 
@@ -58,46 +58,16 @@ void core_report(struct report *into, const struct report_row *row, double round
 	report_add(into, &whole);
 }
 
-static void print_row(const struct report_row *row)
-{
-	char at[32] = "";
-
-	if (!isnan(row->fill))
-		snprintf(at, sizeof(at), "%g %%", row->fill);
-	else if (!isnan(row->count))
-		snprintf(at, sizeof(at), "%.0f", row->count);
-	printf("%-64s %-17s %8s ", row->name, row->side, at);
-	if (isnan(row->median))
-		printf("%s\n", row->note);
-	else
-		printf("%12.2f %12.2f %12.2f %s%s%s\n", row->median, row->least, row->greatest, row->unit,
-		       row->note == NULL ? "" : "; ", row->note == NULL ? "" : row->note);
-}
-
-static void print_table(void)
-{
-	printf("%-64s %-17s %8s %12s %12s %12s\n", "", "", "at", "median", "least", "greatest");
-	for (unsigned i = 0; i < report.rows; i++)
-		print_row(&report.row[i]);
-}
-
 int main(int argc, char **argv)
 {
-	bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
+	const struct bench_options options = take_options(argc, argv);
 
-	if (argc > 1 && !json) {
-		fprintf(stderr, "bench/core: unknown argument \"%s\"; usage: bench/core [--json]\n", argv[1]);
-		return 2;
-	}
 	core_bench_space(&report);
 	core_bench_destinations(&report);
 	core_bench_time_wait(&report);
 	core_bench_memory(&report);
 	core_bench_policies(&report);
 	core_bench_lwip(&report);
-	if (json)
-		report_print_json(&report, "core");
-	else
-		print_table();
+	report_finish(&report, "core", &options);
 	return 0;
 }
