@@ -238,6 +238,7 @@ VALUES = (("requests answered a second", "1/s"), ("p99", "ms"), ("failed", "%"))
 
 def run(kind, side, effort, build):
     """One proxy on one side, in the namespace that we are in. Prints what it has measured."""
+    report.end_on_signals()
     measure, command, _ = KINDS[kind]
     with tempfile.TemporaryDirectory() as folder:
         world = World(Path(folder))
@@ -272,6 +273,7 @@ def main():
     chosen = report.options("nginx and HAProxy under load while ports run out")
     if os.geteuid() != 0:
         return print("bench/proxies.py: skipped: kernel mode needs root", file=sys.stderr)
+    report.end_on_signals()
     effort = EFFORTS[chosen.effort]
     found = {}
     for _ in range(effort.rounds):

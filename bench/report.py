@@ -59,9 +59,11 @@ class Report:
         self.bench, self.settings, self.rows = bench, settings, []
 
     def add(self, name, side, values, unit, fill=None, count=None, of=None, note=None):
-        self.rows.append({"name": name, "side": side, "fill": fill, "count": count, "of": of,
-                          "median": statistics.median(values), "min": min(values), "max": max(values), "unit": unit,
-                          "note": note})
+        """Behind the last row of its name."""
+        row = {"name": name, "side": side, "fill": fill, "count": count, "of": of, "median": statistics.median(values),
+               "min": min(values), "max": max(values), "unit": unit, "note": note}
+        same = [i for i, other in enumerate(self.rows) if other["name"] == name]
+        self.rows.insert(same[-1] + 1 if same else len(self.rows), row)
 
     def finish(self, chosen):
         if chosen.json != "-":
@@ -117,11 +119,7 @@ def end(process, seconds=20):
         process.wait()
 
 
-def enter_namespaces(which, then="true"):
-    """Runs this program again in namespaces of its own, where its loopback is up. Returns there."""
-    if os.environ.get("BERTH_BENCH_INSIDE") != "yes":
-        os.environ["BERTH_BENCH_INSIDE"] = "yes"
-        os.environ["BERTH_BENCH_SETTINGS"] = json.dumps(host_settings())
-        script = f'ip link set lo up && {then} && exec "$@"'
-        os.execvp("unshare", ["unshare", which, "sh", "-c", script, "sh", *sys.argv])
-    return json.loads(os.environ["BERTH_BENCH_SETTINGS"])
+def end_on_signals():
+    """SIGTERM as SIGINT: what was begun is taken back."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(128 + signal.SIGINT))
