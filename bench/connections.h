@@ -14,14 +14,15 @@
 #define IP_LOCAL_PORT_RANGE 51
 #endif
 
-#define DEFAULT_FIRST 32768u /* ip_local_port_range, as Linux begins with */
-#define DEFAULT_PORTS 28232u
-#define LISTEN_FIRST  901u /* the ports of the destinations, which are in nobody's range */
-#define BURST_MAX     100u
-#define HELD_MAX      4000u /* connections, in one process */
-#define SLICE	      64u   /* ports */
-#define SLICE_TRIES   64u
-#define FILL_FAILURES 50u
+#define DEFAULT_FIRST	 32768u /* ip_local_port_range, as Linux begins with */
+#define DEFAULT_PORTS	 28232u
+#define LISTEN_FIRST	 901u /* the ports of the destinations, which are in nobody's range */
+#define BURST_MAX	 100u
+#define HELD_MAX	 4000u /* connections, in one process */
+#define DESTINATIONS_MAX 64u
+#define SLICE		 64u /* ports */
+#define SLICE_TRIES	 64u
+#define FILL_FAILURES	 50u
 
 union address {
 	struct sockaddr any;
@@ -215,25 +216,52 @@ static inline unsigned ports_of(double percent)
 	return caller.ports - (percent == 100);
 }
 
-/* Takes ports until `percent` of all are connected to this destination, and keeps them as long as we live, at both ends. False:
- * FILL_FAILURES calls in a row have failed before. */
-static inline bool fill(struct destination *to, double percent)
+/* Takes one port more, and keeps it as long as we live, at both ends. False: the call has failed. */
+static inline bool take_one(struct destination *to)
 {
-	unsigned wanted = ports_of(percent), failures = 0;
+	static unsigned taken;
 	double took;
-	int fd;
+	int fd = caller.one_by_one ? connect_from(to, next_port(to)) : timed_connect(to, &took);
 
-	while (to->held < wanted && failures < FILL_FAILURES) {
-		fd = caller.one_by_one ? connect_from(to, next_port(to)) : timed_connect(to, &took);
-		failures = fd < 0 ? failures + 1 : 0;
-		if (fd < 0)
-			continue;
-		accept_one(to);
-		if (++to->held % HELD_MAX == 0)
-			hold();
+	if (fd < 0)
+		return false;
+	accept_one(to);
+	to->held++;
+	if (++taken % HELD_MAX == 0)
+		hold();
+	return true;
+}
+
+/* Takes ports, of each destination one in turn, until `percent` of all are connected to it, or FILL_FAILURES calls in a row have
+ * failed. Returns whether none has, and how many connections there were before the first that has. */
+static inline bool fill(struct destination *to, unsigned destinations, double percent, unsigned *ret_before)
+{
+	unsigned failures[DESTINATIONS_MAX] = { 0 }, held = 0, wanted = ports_of(percent);
+	bool failed = false, more = true;
+
+	for (unsigned i = 0; i < destinations; i++)
+		held += to[i].held;
+	while (more) {
+		more = false;
+		for (unsigned i = 0; i < destinations; i++) {
+			if (to[i].held >= wanted || failures[i] == FILL_FAILURES)
+				continue;
+			more = true;
+			if (take_one(&to[i])) {
+				held++;
+				failures[i] = 0;
+				continue;
+			}
+			failures[i]++;
+			if (!failed)
+				*ret_before = held;
+			failed = true;
+		}
 	}
 	hold();
-	return to->held >= wanted;
+	if (!failed)
+		*ret_before = held;
+	return !failed;
 }
 
 /* Makes connections to each of these destinations in turn, and takes all of them down again, with a reset. Returns how many

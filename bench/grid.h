@@ -7,10 +7,9 @@
 
 #include "bench/bench.h"
 
-#define GRID_FILLS_MAX	 10u
-#define DESTINATIONS_MAX 64u
-#define ORDER_MAX	 200u /* calls */
-#define CPUS_MAX	 2u
+#define GRID_FILLS_MAX 10u
+#define ORDER_MAX      200u /* calls */
+#define CPUS_MAX       2u
 
 enum side {
 	SIDE_STOCK,
@@ -49,7 +48,7 @@ struct order {
 };
 
 struct answer {
-	unsigned held; /* connections are kept */
+	unsigned before; /* connections that were kept when the first call failed, or that are kept */
 	unsigned calls, failed;
 	double cpu_us; /* processor time of all calls, of the connections' other ends and of the supervisor */
 };
@@ -77,6 +76,7 @@ struct point {
 	double empty_us; /* p50 beside it, on an empty range */
 	double cpu_us;	 /* of a call, and of all that belongs to a connection */
 	double failed_percent;
+	double before_percent; /* of all tuples were in use before the first call failed that was to take one */
 };
 
 /* Measures a cell. Agents, connections and hooks are gone on return. */

@@ -8,12 +8,15 @@
 #include "bench/connections.h"
 #include "bench/grid.h"
 
-#define WIDE(ports) ((ports)*16 / 7) /* 1024-65535 against 32768-60999 */
+#define WIDE_FIRST 1024u
+#define WIDE_PORTS 64512u /* up to 65535 */
 
 struct agent {
 	struct destination destinations[DESTINATIONS_MAX];
-	unsigned count; /* of them */
-	pid_t root;	/* who started us, or the one under whom we were started */
+	unsigned count;	 /* of them */
+	bool failed;	 /* a call has, while ports were taken to be kept */
+	unsigned before; /* connections that there were then */
+	pid_t root;	 /* who started us, or the one under whom we were started */
 };
 
 static double samples[ORDER_MAX];
@@ -135,6 +138,17 @@ static void run_burst(const struct agent *agent, const struct order *order, stru
 	ret_answer->cpu_us += supervisor_us(agent) - supervisor;
 }
 
+static void run_fill(struct agent *agent, double percent, struct answer *ret_answer)
+{
+	unsigned before;
+	bool good = fill(agent->destinations, agent->count, percent, &before);
+
+	if (!agent->failed)
+		agent->before = before;
+	agent->failed = agent->failed || !good;
+	ret_answer->before = agent->before;
+}
+
 static void write_all(const void *bytes, size_t size)
 {
 	if (write(STDOUT_FILENO, bytes, size) != (ssize_t)size)
@@ -151,10 +165,7 @@ static void serve(struct agent *agent)
 		if (order.wanted == WANTED_BURST)
 			run_burst(agent, &order, &answer);
 		else
-			for (unsigned i = 0; i < agent->count; i++)
-				fill(&agent->destinations[i], order.percent);
-		for (unsigned i = 0; i < agent->count; i++)
-			answer.held += agent->destinations[i].held;
+			run_fill(agent, order.percent, &answer);
 		write_all(&answer, sizeof(answer));
 		write_all(samples, answer.calls * sizeof(samples[0]));
 	}
@@ -169,13 +180,13 @@ static bool is_tuned(enum side side)
 
 static void set_caller(const struct cell *cell, enum side side)
 {
-	caller.ports = is_tuned(side) ? WIDE(cell->ports) : cell->ports;
-	caller.first = is_tuned(side) ? 1024 : DEFAULT_FIRST;
+	caller.ports = is_tuned(side) ? cell->ports * WIDE_PORTS / DEFAULT_PORTS : cell->ports;
+	caller.first = is_tuned(side) ? WIDE_FIRST : DEFAULT_FIRST;
 	caller.binds = cell->binds;
 	caller.shares = side == SIDE_SYSCTLS && cell->binds;
 	caller.binds_no_port = side == SIDE_OPTIONS;
 	caller.slices = side == SIDE_OPTIONS;
-	caller.one_by_one = side == SIDE_SYSCTLS;
+	caller.one_by_one = side == SIDE_SYSCTLS && cell->sweep;
 }
 
 static void set_sysctls(enum side side)

@@ -223,6 +223,7 @@ void grid_measure(const struct cell *cell, enum side side, enum effort effort,
 	struct pair pair = { .cell = cell, .load = &loads[effort] };
 	const double *fills;
 	unsigned count = grid_fills(cell, &fills);
+	struct answer last;
 
 	start_agents(&pair, side, effort);
 	warm_up(&pair);
@@ -230,7 +231,8 @@ void grid_measure(const struct cell *cell, enum side side, enum effort effort,
 		give_order(&pair, FILLED, &(struct order){ WANTED_FILL, fills[i], 0, 0 });
 		ret_points[i] = measure_filled(&pair, at_most(burst_size(cell, fills[i]), pair.load->calls));
 	}
-	give_order(&pair, FILLED, &(struct order){ WANTED_FILL, PAST, 0, 0 });
+	last = give_order(&pair, FILLED, &(struct order){ WANTED_FILL, PAST, 0, 0 });
 	ret_points[count] = measure_failing(&pair);
+	ret_points[count].before_percent = 100.0 * last.before / cell->ports / cell->destinations;
 	end_agents(&pair);
 }

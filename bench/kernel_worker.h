@@ -79,12 +79,12 @@ static inline double churn(const struct destination *destinations)
 static inline void measure_tuples(void)
 {
 	double rates[TURNS_MAX], rates_empty[TURNS_MAX];
+	unsigned held;
 
 	open_namespace(empty, DESTINATIONS, load->ports);
 	open_namespace(filled, DESTINATIONS, load->ports);
-	for (unsigned i = 0; i < DESTINATIONS; i++)
-		if (!fill(&filled[i], 99))
-			fail("the range cannot be filled");
+	if (!fill(filled, DESTINATIONS, 99, &held))
+		fail("the range cannot be filled");
 	churn(filled);
 	for (unsigned i = 0; i < load->turns; i++) {
 		rates[i] = churn(filled);
