@@ -6,6 +6,7 @@
 #   make lint         clang-format, clang-tidy, cppcheck, the manual pages, the scripts
 #   make layers       who may know whom
 #   make bench        print the numbers of docs/ARCHITECTURE.md
+#   make page         docs/performance.md of what make bench has measured
 #   make install      DESTDIR=, PREFIX=/usr/local
 #
 # Another compiler or the sanitizers build beside the normal tree:
@@ -159,6 +160,10 @@ bench:
 	@set -e; for program in $(BENCHES); do echo "== $$program"; $$program; done
 	@echo "== bench/governor.py"; bench/governor.py $(BUILD)
 
+# The results go with the page: it can be made again from them.
+page:
+	bench/page.py $(BUILD)/bench/results docs/performance.md
+
 layers: $(CORE) $(PROGRAM)
 	@tools/layers.py --self-test
 	@tools/layers.py $(BUILD)
@@ -206,4 +211,4 @@ clean:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests fuzzers benches demo check lint bench layers install uninstall clean
+.PHONY: all tests fuzzers benches demo check lint bench page layers install uninstall clean

@@ -34,6 +34,7 @@ def paints(shade):
 UNITS = {  # how large numbers are written: from this value on, divided by it
     "ns": [(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1, "ns")],
     "us": [(1e6, "s"), (1e3, "ms"), (1, "µs")],
+    "1/s": [(1, "/s")],
     "bytes": [(2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "bytes")],
 }
 
@@ -47,7 +48,7 @@ def pretty(value, unit):
             text = f"{value:,.{min(digits, 3)}f}"
             if "." in text:
                 text = text.rstrip("0").rstrip(".")
-            return f"{text} {name}"
+            return f"x {text}" if unit == "x" else f"{text} {name}"
     return ""
 
 

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Makes docs/performance.md, and its charts in docs/performance/, of what the programs of bench/ have measured.
+"""Makes docs/performance.md of what the programs of bench/ have measured; its charts, and the results that it is made of, go to
+docs/performance/.
 
-usage: bench/page.py RESULTS PAGE       RESULTS: a folder of NAME.json (bench/report.h says what is in them)
+usage: bench/page.py RESULTS PAGE       RESULTS: a folder of NAME.json (bench/report.h says what is in them); also the kept one
 
 Every number on the page is from these files; so is whether a target is held. Sentences with numbers are in
 page_text.py, each with the rows that it takes them from.
@@ -52,6 +53,17 @@ def load(folder):
     if not results:
         sys.exit(f"bench/page.py: {folder}: no results there; 'make bench' makes them")
     return results
+
+
+def keep(results, folder):
+    """The results, a line for each row."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("*.json"):
+        path.unlink()
+    for bench, measured in results.items():
+        rows = ",\n".join(json.dumps(row) for row in measured["rows"])
+        rest = json.dumps({key: value for key, value in measured.items() if key != "rows"}, indent=1)
+        (folder / f"{bench}.json").write_text(f'{rest[:-2]},\n "rows": [\n{rows}\n ]\n}}\n')
 
 
 def find(results, bench, name, side, fill=None, count=None):
@@ -212,7 +224,7 @@ def main():
         print("usage: bench/page.py RESULTS PAGE.md", file=sys.stderr)
         return 2
     results, page = load(sys.argv[1]), pathlib.Path(sys.argv[2])
-    page.with_suffix("").mkdir(parents=True, exist_ok=True)
+    keep(results, page.with_suffix(""))
     page.write_text("\n".join(write_page(results, page)) + "\n")
     return 0
 
