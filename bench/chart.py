@@ -81,7 +81,7 @@ class Axis:
             y = self(10**power)
             yield f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>'
             yield (f'<text class="dim" x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">'
-                   f"{escape(pretty(10**power, self.unit))}</text>")
+                   f"{escape(pretty(10**power, self.unit) if self.unit in UNITS else f'{10**power:,}')}</text>")
 
 
 def line(axis, spots, paint, dashed):

@@ -54,7 +54,7 @@ _Noreturn void core_fail(const char *what);
 void *core_map(size_t bytes);
 
 /* A row of core_load->rounds values in nanoseconds; row has the rest. Sorts them. */
-void core_report(struct report *report, const struct report_row *row, double rounds[ROUNDS]);
+void core_report(struct report *into, const struct report_row *row, double rounds[ROUNDS]);
 
 /* The n-th destination. */
 static inline struct berth_endpoint core_destination(uint32_t n)

@@ -196,6 +196,8 @@ def write_page(results, page):
     yield page_text.BEGINNING
     yield "## Where\n"
     yield from machines(results)
+    if any(measured["effort"] != "full" for measured in results.values()):
+        yield page_text.NOT_FULL
     yield page_text.HOW
     yield "## What was to be held\n"
     yield from targets(results)

@@ -21,6 +21,11 @@ Made by `bench/page.py` from what the programs of `bench/` measured; no number o
 themselves lie beside the charts, as JSON.
 """
 
+NOT_FULL = """
+**Not all of this is from a full run.** The column "how long" says what is: `--quick` takes smaller loads and fewer rounds, and the sizes
+that are named in words are those of full ones.
+"""
+
 HOW = """
 A number is the median of several rounds, and small beside it are the least and the greatest of them. On the live kernel the sides
 are measured by turns, round by round, in network namespaces of their own over loopback: what counts is how they compare; the absolute
@@ -196,12 +201,12 @@ TAKEN = "% of the destination's ports in use (steps not to scale)"
 CHARTS = {
     "connect": {
         "title": "connect(): p50, by how full the ports are",
-        "subtitle": "live kernel, one destination, 28,232 ports, loopback; none left: calls that must fail",
+        "subtitle": "live kernel, one destination, loopback; none left: calls that must fail",
         "across": TAKEN, "lines": grid("connect()"),
     },
     "bind": {
         "title": "bind() to port 0, and connect(): p50, by how full the ports are",
-        "subtitle": "live kernel, one destination, 28,232 ports, loopback",
+        "subtitle": "live kernel, one destination, loopback; none left: calls that must fail",
         "across": TAKEN, "lines": grid("bind(0) + connect()"),
     },
     "cpu": {

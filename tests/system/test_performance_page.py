@@ -54,6 +54,7 @@ def test_judged_by_the_numbers(tmp_path):
     assert "| 50 % | 14 ns <sub>14 ns to 21 ns</sub> |  |" in page
     chart = xml.etree.ElementTree.parse(tmp_path / "out/pick.svg").getroot()
     assert len(chart.findall("{http://www.w3.org/2000/svg}circle")) == 7
+    assert "Not all of this is from a full run" not in page
     assert "(out/pick.svg)" in page and not (tmp_path / "out/connect.svg").exists()
 
 
