@@ -92,6 +92,7 @@ void core_bench_lwip(struct report *report)
 		fill(&random, &left, core_fills[i]);
 		time_picks(report, pcb, core_fills[i]);
 	}
+	tcp_close(pcb);
 }
 
 #else
