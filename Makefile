@@ -5,7 +5,7 @@
 #   make check        set up, build with gcc and clang, run every test
 #   make lint         clang-format, clang-tidy, cppcheck, the manual pages, the scripts
 #   make layers       who may know whom
-#   make bench        print the numbers of docs/ARCHITECTURE.md
+#   make bench        measure everything, in 20 minutes; make bench-quick: less exactly, in 2
 #   make install      DESTDIR=, PREFIX=/usr/local
 #
 # Another compiler or the sanitizers build beside the normal tree:
@@ -153,11 +153,10 @@ lint:
 	@tools/setup.sh build lint
 	@tools/lint.sh
 
-bench:
+bench bench-quick:
 	@tools/setup.sh build bench
 	@$(MAKE) --no-print-directory all benches $(BUILD)/tests/system/close_first
-	@set -e; for program in $(BENCHES); do echo "== $$program"; $$program; done
-	@echo "== bench/governor.py"; bench/governor.py $(BUILD)
+	@tools/bench.sh $(BUILD) $(if $(filter bench-quick,$@),--quick)
 
 layers: $(CORE) $(PROGRAM)
 	@tools/layers.py --self-test
@@ -206,4 +205,4 @@ clean:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests fuzzers benches demo check lint bench layers install uninstall clean
+.PHONY: all tests fuzzers benches demo check lint bench bench-quick layers install uninstall clean
