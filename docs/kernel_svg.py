@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Draws docs/kernel.svg: what connect() costs by how full a destination's ports are, from what bench/grid measured.
+"""Draws docs/kernel.svg: what connect() costs by how full a destination's ports are, from what bench/kernel measured.
 
-usage: docs/kernel_svg.py < build/bench/results/grid.json > docs/kernel.svg
+usage: build/bench/kernel --json | docs/kernel_svg.py > docs/kernel.svg
 """
 import json
 import math
@@ -11,7 +11,6 @@ import sys
 WIDTH, HEIGHT = 720, 380
 LEFT, RIGHT, TOP, BOTTOM = 74, 150, 62, 316  # of the plot
 LEAST, MOST = 1, 10000  # microseconds
-CONNECT, BOUND = "connect()", "bind(0) + connect()"  # cells of bench/grid
 
 STYLE = """
   .sheet { fill: #ffffff; stroke: #d0d7de } .grid { stroke: #d8dee4 }
@@ -36,11 +35,10 @@ def height_of(microseconds):
     return BOTTOM - share * (BOTTOM - TOP)
 
 
-def points_of(rows, cell, side):
-    """[label, {"median", "min", "max"} in microseconds] of each fill, and of calls that must fail."""
-    names = (f"{cell}: p50", f"{cell}, no port left: p50")
-    return [("past" if row["fill"] is None else f"{row['fill']:g}", {what: row[what] / 1000 for what in ("median", "min", "max")})
-            for row in rows if row["name"] in names and row["side"] == side]
+def medians(rows, side):
+    """[label, microseconds] of each fill, and of calls that must fail."""
+    return [("100, fails" if row["fails"] else f"{row['filled_percent']:g}", row[f"{side}_us"])
+            for row in rows]
 
 
 def grid(labels, columns):
@@ -60,14 +58,14 @@ def line(points, columns, side, way, name):
     yield (f'<path class="line {side} {way}" d="M'
            + "L".join(f"{x:.1f} {y:.1f}" for x, y in spots) + '"/>')
     for (x, y), (_, value) in zip(spots, points):
-        yield (f'<path class="line {side}" d="M{x:.1f} {height_of(value["min"]):.1f}'
-               f'V{height_of(value["max"]):.1f}"/>')
+        yield (f'<path class="line {side}" d="M{x:.1f} {height_of(value["least"]):.1f}'
+               f'V{height_of(value["greatest"]):.1f}"/>')
         yield f'<circle class="{side}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>'
     yield f'<text class="{side}" x="{spots[-1][0] + 12:.1f}" y="{spots[-1][1] + 4:.1f}">{name}</text>'
 
 
-def draw(rows):
-    labels = [label for label, _ in points_of(rows, CONNECT, "stock")]
+def draw(measured):
+    labels = [label for label, _ in medians(measured["connect"], "stock")]
     step = (WIDTH - RIGHT - LEFT - 40) / (len(labels) - 1)
     columns = [LEFT + 20 + step * i for i in range(len(labels))]
     yield (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
@@ -82,13 +80,13 @@ def draw(rows):
     yield (f'<text class="dim" x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{BOTTOM + 44}" '
            f'text-anchor="middle">% of the ports taken (steps not to scale)</text>')
     for side, name in (("stock", "stock Linux"), ("kernel", "kernel mode")):
-        yield from line(points_of(rows, BOUND, side), columns, side, "bound", "+ bind")
-        yield from line(points_of(rows, CONNECT, side), columns, side, "", name)
+        yield from line(medians(measured["bind_and_connect"], side), columns, side, "bound", "+ bind")
+        yield from line(medians(measured["connect"], side), columns, side, "", name)
     yield "</svg>"
 
 
 def main():
-    print("\n".join(draw(json.load(sys.stdin)["rows"])))
+    print("\n".join(draw(json.load(sys.stdin))))
 
 
 main()
