@@ -5,7 +5,8 @@
 #   make check        set up, build with gcc and clang, run every test
 #   make lint         clang-format, clang-tidy, cppcheck, the manual pages, the scripts
 #   make layers       who may know whom
-#   make bench        measure everything, in 20 minutes; make bench-quick: less exactly, in 2
+#   make bench        measure everything, in 20 minutes, and make docs/performance.md of it
+#   make bench-quick  the same, less exactly, in 2; no page
 #   make install      DESTDIR=, PREFIX=/usr/local
 #
 # Another compiler or the sanitizers build beside the normal tree:
@@ -157,6 +158,11 @@ bench bench-quick:
 	@tools/setup.sh build bench
 	@$(MAKE) --no-print-directory all benches $(BUILD)/tests/system/close_first
 	@tools/bench.sh $(BUILD) $(if $(filter bench-quick,$@),--quick)
+	@$(if $(filter bench,$@),$(MAKE) --no-print-directory page)
+
+# The results go with the page: it can be made again from them.
+page:
+	bench/page.py $(BUILD)/bench/results docs/performance.md
 
 layers: $(CORE) $(PROGRAM)
 	@tools/layers.py --self-test
@@ -205,4 +211,4 @@ clean:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests fuzzers benches demo check lint bench bench-quick layers install uninstall clean
+.PHONY: all tests fuzzers benches demo check lint bench bench-quick page layers install uninstall clean

@@ -11,6 +11,14 @@
 
 const double core_fills[FILLS] = { 0, 50, 60, 75, 90, 99, 99.9, 100 };
 
+static const struct core_load loads[] = {
+	[EFFORT_FULL] = { ROUNDS, 200000, 1000000, 10000000, 100, 5000000 },
+	[EFFORT_QUICK] = { 3, 100000, 1000000, 10000000, 100, 1000000 },
+	[EFFORT_SMOKE] = { 1, 1000, 1000, 10000, 50, 1000 },
+};
+
+const struct core_load *core_load;
+
 static struct report report;
 
 uint64_t core_cpu_ns(void)
@@ -40,21 +48,13 @@ void *core_map(size_t bytes)
 	return memory;
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 void core_report(struct report *into, const struct report_row *row, double rounds[ROUNDS])
 {
 	struct report_row whole = *row;
 
-	qsort(rounds, ROUNDS, sizeof(rounds[0]), compare);
-	whole.median = rounds[ROUNDS / 2];
+	whole.median = median(rounds, core_load->rounds); /* sorts them */
 	whole.least = rounds[0];
-	whole.greatest = rounds[ROUNDS - 1];
+	whole.greatest = rounds[core_load->rounds - 1];
 	report_add(into, &whole);
 }
 
@@ -62,6 +62,7 @@ int main(int argc, char **argv)
 {
 	const struct bench_options options = take_options(argc, argv);
 
+	core_load = &loads[options.effort];
 	core_bench_space(&report);
 	core_bench_destinations(&report);
 	core_bench_time_wait(&report);

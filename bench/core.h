@@ -19,12 +19,22 @@
 #define FIRST  32768u
 #define LAST   60999u
 #define PORTS  (LAST - FIRST + 1)
-#define ROUNDS 9u
+#define ROUNDS 9u /* at most */
 #define SECOND 1000000000ull
 
 /* Percent of the ports in use, ascending. At the last there is none left. */
 #define FILLS 8u
 extern const double core_fills[FILLS];
+
+/* How much is measured. */
+struct core_load {
+	unsigned rounds; /* 1 .. ROUNDS */
+	unsigned picks;	 /* and lives, of a round */
+	uint32_t destinations, time_wait;
+	double lwip_fill;  /* percent: beyond, its picks take long */
+	unsigned least_ns; /* of a round that is measured by time */
+};
+extern const struct core_load *core_load;
 
 /* The parts. Each adds its rows. */
 void core_bench_space(struct report *report);
@@ -43,8 +53,8 @@ _Noreturn void core_fail(const char *what);
 /* Zero-filled, never given back. */
 void *core_map(size_t bytes);
 
-/* A row of ROUNDS values in nanoseconds; row has the rest. Sorts them. */
-void core_report(struct report *report, const struct report_row *row, double rounds[ROUNDS]);
+/* A row of core_load->rounds values in nanoseconds; row has the rest. Sorts them. */
+void core_report(struct report *into, const struct report_row *row, double rounds[ROUNDS]);
 
 /* The n-th destination. */
 static inline struct berth_endpoint core_destination(uint32_t n)

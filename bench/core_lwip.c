@@ -21,7 +21,6 @@
 
 #define LWIP_FIRST 0xc000u /* TCP_LOCAL_PORT_RANGE_START */
 #define LWIP_PORTS 16384u
-#define LEAST_NS   5000000u /* of a round; or one pick, if that takes longer */
 
 static struct tcp_pcb *new_pcb(void)
 {
@@ -61,7 +60,7 @@ static void time_picks(struct report *report, struct tcp_pcb *pcb, double percen
 	const struct report_row row = BY_FILL(NAME, "lwip", percent);
 	double rounds[ROUNDS];
 
-	for (unsigned r = 0; r < ROUNDS; r++) {
+	for (unsigned r = 0; r < core_load->rounds; r++) {
 		uint64_t begun = core_cpu_ns(), spent;
 		unsigned picks = 0;
 
@@ -72,7 +71,7 @@ static void time_picks(struct report *report, struct tcp_pcb *pcb, double percen
 				pick(pcb, percent < 100);
 			picks += batch;
 			spent = core_cpu_ns() - begun;
-		} while (spent < LEAST_NS);
+		} while (spent < core_load->least_ns);
 		rounds[r] = (double)spent / picks;
 	}
 	core_report(report, &row, rounds);
@@ -89,7 +88,7 @@ void core_bench_lwip(struct report *report)
 	pcb = new_pcb();
 	berth_random_seed(&random, key);
 	berth_port_set_add_range(&left, LWIP_FIRST, LWIP_FIRST + LWIP_PORTS - 1);
-	for (unsigned i = 0; i < FILLS; i++) {
+	for (unsigned i = 0; i < FILLS && core_fills[i] <= core_load->lwip_fill; i++) {
 		fill(&random, &left, core_fills[i]);
 		time_picks(report, pcb, core_fills[i]);
 	}

@@ -13,8 +13,7 @@
 #include "core/port_set.h"
 #include "sim/policy.h"
 
-#define LEAST_NS 2000000u /* of a round */
-#define GIVE_UP	 64u	  /* picks in a row without a port */
+#define GIVE_UP 64u /* picks in a row without a port */
 
 struct setting {
 	const struct sim_policy *policy;
@@ -50,7 +49,7 @@ static void start(struct setting *setting, const struct sim_policy *policy)
 		.first = FIRST, .last = LAST, .addresses = 1, .max_tcbs = SIM_NO_LIMIT
 	};
 	const struct sim_scale scale = {
-		.first = FIRST, .last = LAST, .destinations = 1, .time_wait = PORTS
+		.first = FIRST, .last = LAST, .destinations = 1, .time_wait = PORTS, .ended = PORTS
 	};
 	const uint8_t key[BERTH_SEED_BYTES] = { 1 };
 
@@ -106,7 +105,7 @@ struct seen {
 	uint64_t spent_ns, picks, probes, misses;
 };
 
-/* Picks until LEAST_NS have gone; the clock is read seldom, as it costs more than a pick. */
+/* Picks for that long; the clock is read seldom, as it costs more than a pick. */
 static struct seen pick_for_a_while(struct setting *setting)
 {
 	struct seen seen = { 0 };
@@ -126,7 +125,7 @@ static struct seen pick_for_a_while(struct setting *setting)
 				tell(setting, SIM_REFUSED, port);
 		}
 		seen.spent_ns = core_cpu_ns() - begun;
-	} while (seen.spent_ns < LEAST_NS);
+	} while (seen.spent_ns < core_load->least_ns);
 	return seen;
 }
 
@@ -148,7 +147,7 @@ static void time_picks(struct report *report, struct setting *setting, double pe
 	double rounds[ROUNDS], probes[ROUNDS];
 	uint64_t picks = 0, misses = 0;
 
-	for (unsigned r = 0; r < ROUNDS; r++) {
+	for (unsigned r = 0; r < core_load->rounds; r++) {
 		struct seen seen = pick_for_a_while(setting);
 
 		rounds[r] = (double)seen.spent_ns / (double)seen.picks;

@@ -7,13 +7,11 @@
 #include "bench/core.h"
 #include "core/port_space.h"
 
-#define PICKS 200000u
-#define LIVES 25u /* at once: so many ports are left at 99.9 % */
-#define TURNS 400u
+#define LIVES 25u  /* at once: so many ports are left at 99.9 % */
+#define TURNS 400u /* at most */
 
 /* Four connections each, as many as most destinations have. */
 #define CONNECTIONS 4u
-#define LIVES_MAX   200000u
 
 static const uint8_t key[BERTH_SEED_BYTES] = { 1 };
 
@@ -55,16 +53,16 @@ static void time_picks(struct report *report, struct berth_space *space, const s
 	const struct report_row row = BY_FILL(what, "libberth", percent);
 	double rounds[ROUNDS];
 
-	for (unsigned r = 0; r < ROUNDS; r++) {
+	for (unsigned r = 0; r < core_load->rounds; r++) {
 		uint64_t start = core_cpu_ns();
 
-		for (unsigned i = 0; i < PICKS; i++) {
+		for (unsigned i = 0; i < core_load->picks; i++) {
 			unsigned port;
 
 			if (berth_space_pick(space, towards, 0, &port) != wanted)
 				core_fail("a pick had another rank than expected");
 		}
-		rounds[r] = (double)(core_cpu_ns() - start) / PICKS;
+		rounds[r] = (double)(core_cpu_ns() - start) / core_load->picks;
 	}
 	core_report(report, &row, rounds);
 }
@@ -116,7 +114,7 @@ static void time_lives(struct berth_space *space, struct life *life, unsigned li
 {
 	double per_turn = clock_ns();
 
-	for (unsigned r = 0; r < ROUNDS; r++) {
+	for (unsigned r = 0; r < core_load->rounds; r++) {
 		double spent[3] = { 0 };
 
 		for (unsigned i = 0; i < turns; i++) {
@@ -140,7 +138,8 @@ static void time_lives_at(struct report *report, struct berth_space *space,
 
 	for (unsigned i = 0; i < LIVES; i++)
 		life[i].towards = *towards;
-	time_lives(space, life, LIVES, TURNS, &steps);
+	time_lives(space, life, LIVES, core_load->picks / LIVES < TURNS ? core_load->picks / LIVES : TURNS,
+		   &steps);
 	core_report(report, &connect, steps.connect);
 	core_report(report, &close, steps.close);
 	core_report(report, &leave, steps.leave);
@@ -178,7 +177,7 @@ static void time_known(struct report *report, uint32_t destinations)
 {
 	const struct berth_space_limits limits = { .destinations = destinations,
 						   .bitmaps = 1,
-						   .time_wait = LIVES_MAX };
+						   .time_wait = core_load->picks };
 	const struct report_row pick = BY_COUNT("pick, by destinations", "libberth", destinations,
 						"destinations"),
 				connect = BY_COUNT("connect, by destinations", "libberth", destinations,
@@ -187,7 +186,7 @@ static void time_known(struct report *report, uint32_t destinations)
 						 "destinations"),
 				leave = BY_COUNT("leaves TIME_WAIT, by destinations", "libberth",
 						 destinations, "destinations");
-	unsigned lives = destinations < LIVES_MAX ? destinations : LIVES_MAX;
+	unsigned lives = destinations < core_load->picks ? destinations : core_load->picks;
 	struct life *life = core_map(lives * sizeof(*life));
 	struct berth_space *space = make_space(&limits);
 	double picks[ROUNDS];
@@ -203,17 +202,17 @@ static void time_known(struct report *report, uint32_t destinations)
 	}
 	for (unsigned i = 0; i < lives; i++)
 		life[i].towards = scattered(i, destinations);
-	for (unsigned r = 0; r < ROUNDS; r++) {
+	for (unsigned r = 0; r < core_load->rounds; r++) {
 		uint64_t start = core_cpu_ns();
 
-		for (unsigned i = 0; i < PICKS; i++) {
+		for (unsigned i = 0; i < core_load->picks; i++) {
 			if (!berth_verdict_has_port(
 				    berth_space_pick(space, &life[i % lives].towards, 0, &port)))
 				core_fail("a pick gave no port");
 		}
-		picks[r] = (double)(core_cpu_ns() - start) / PICKS;
+		picks[r] = (double)(core_cpu_ns() - start) / core_load->picks;
 	}
-	time_lives(space, life, lives, PICKS / lives, &steps);
+	time_lives(space, life, lives, core_load->picks / lives, &steps);
 	core_report(report, &pick, picks);
 	core_report(report, &connect, steps.connect);
 	core_report(report, &close, steps.close);
@@ -224,6 +223,7 @@ void core_bench_destinations(struct report *report)
 {
 	static const uint32_t counts[] = { 100, 1000, 10000, 100000, 1000000 };
 
-	for (unsigned i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+	for (unsigned i = 0; i < sizeof(counts) / sizeof(counts[0]) && counts[i] <= core_load->destinations;
+	     i++)
 		time_known(report, counts[i]);
 }

@@ -9,8 +9,7 @@
 #include "core/port_space.h"
 #include "core/time_wait.h"
 
-#define MANY	 10000000u
-#define AT_LEAST 1000000u /* enter and leave in a round */
+#define MANY 10000000u
 
 /* Connections that do not come twice. */
 static struct berth_tuple tuple(uint32_t n)
@@ -53,18 +52,18 @@ static uint64_t fill_and_empty(struct berth_time_wait *table, uint32_t count, ui
 /* count stay in it while as many come and go. */
 static void time_traffic(struct berth_time_wait *table, uint32_t count, uint64_t now, double rounds[ROUNDS])
 {
+	uint32_t n = 0, at_least = core_load->time_wait / 10;
 	uint64_t step = 120 * SECOND / count;
-	uint32_t n = 0;
 
 	while (n < count) {
 		struct berth_tuple connection = tuple(n++);
 
 		berth_time_wait_enter(table, &connection, now += step);
 	}
-	for (unsigned r = 0; r < ROUNDS; r++) {
+	for (unsigned r = 0; r < core_load->rounds; r++) {
 		uint64_t start = core_cpu_ns();
 
-		for (uint32_t i = 0; i < AT_LEAST; i++) {
+		for (uint32_t i = 0; i < at_least; i++) {
 			struct berth_tuple connection = tuple(n++);
 
 			now += step;
@@ -72,7 +71,7 @@ static void time_traffic(struct berth_time_wait *table, uint32_t count, uint64_t
 				leave_all(table, now);
 			berth_time_wait_enter(table, &connection, now);
 		}
-		rounds[r] = (double)(core_cpu_ns() - start) / AT_LEAST;
+		rounds[r] = (double)(core_cpu_ns() - start) / at_least;
 	}
 }
 
@@ -89,11 +88,11 @@ static void time_table(struct report *report, uint32_t count)
 					       "connections in TIME_WAIT"),
 				both = BY_COUNT("TIME_WAIT: one enters, one leaves", "libberth", count,
 						"connections in TIME_WAIT");
-	uint32_t turns = count < AT_LEAST ? AT_LEAST / count : 1;
+	uint32_t at_least = core_load->time_wait / 10, turns = count < at_least ? at_least / count : 1;
 	double enter[ROUNDS], leave[ROUNDS], traffic[ROUNDS];
 	uint64_t now = 0;
 
-	for (unsigned r = 0; r < ROUNDS; r++) {
+	for (unsigned r = 0; r < core_load->rounds; r++) {
 		double spent[2] = { 0 };
 
 		for (uint32_t i = 0; i < turns; i++)
@@ -111,7 +110,7 @@ void core_bench_time_wait(struct report *report)
 {
 	static const uint32_t counts[] = { 10000, 100000, 1000000, MANY };
 
-	for (unsigned i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+	for (unsigned i = 0; i < sizeof(counts) / sizeof(counts[0]) && counts[i] <= core_load->time_wait; i++)
 		time_table(report, counts[i]);
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/sim_plot.h"
 #include "core/settings.h"
 
 #define RATE_MAX     1e7
@@ -40,7 +41,7 @@ static const char help[] =
 	"  --duration=T           measured (six times TIME_WAIT)\n"
 	"  --seed=N               of what is random (1); the same seed, the same numbers\n"
 	"  --json, --csv          instead of a table\n"
-	"  --plot=FILE.svg        and a picture: failures by rate, or by time\n"
+	"  --plot=FILE.svg|.png   and a picture, failures by rate, or by time; by gnuplot, which a PNG needs\n"
 	"  --plan                 no simulation: does it fit, by arithmetic; what is not given is this host's\n"
 	"  -h, --help             this text\n"
 	"A time T is in seconds, or ends in s, m, h or d.\n";
@@ -362,7 +363,9 @@ static int take_run_option(int option, struct sim_options *options)
 		return take_whole("seed", 0, INT64_MAX, &options->seed);
 	default:
 		options->plot = optarg;
-		return -1;
+		if (sim_plot_is_picture(optarg))
+			return -1;
+		return usage_error("sim", "--plot=%s: the name ends in .svg or .png", optarg);
 	}
 }
 

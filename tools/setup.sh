@@ -65,6 +65,7 @@ check hey                a Go program
 check etcd-client        a Go program
 check nginx              a proxy that binds (proxy_bind)
 check haproxy            a proxy that binds (source)
+check gnuplot-nox        berth sim --plot: draws where it is installed
 check redis-server       a server to connect to
 check redis-tools        redis-benchmark: many connections at once
 bench liblwip-dev        lwIP's own choice of a port, next to ours (without it bench/core says so in the row)
