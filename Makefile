@@ -5,8 +5,8 @@
 #   make check        set up, build with gcc and clang, run every test
 #   make lint         clang-format, clang-tidy, cppcheck, the manual pages, the scripts
 #   make layers       who may know whom
-#   make bench        print the numbers of docs/ARCHITECTURE.md
-#   make page         docs/performance.md of what make bench has measured
+#   make bench        measure everything, in 20 minutes, and make docs/performance.md of it
+#   make bench-quick  the same, less exactly, in 2; no page
 #   make install      DESTDIR=, PREFIX=/usr/local
 #
 # Another compiler or the sanitizers build beside the normal tree:
@@ -154,11 +154,11 @@ lint:
 	@tools/setup.sh build lint
 	@tools/lint.sh
 
-bench:
+bench bench-quick:
 	@tools/setup.sh build bench
 	@$(MAKE) --no-print-directory all benches $(BUILD)/tests/system/close_first
-	@set -e; for program in $(BENCHES); do echo "== $$program"; $$program; done
-	@echo "== bench/governor.py"; bench/governor.py $(BUILD)
+	@tools/bench.sh $(BUILD) $(if $(filter bench-quick,$@),--quick)
+	@$(if $(filter bench,$@),$(MAKE) --no-print-directory page)
 
 # The results go with the page: it can be made again from them.
 page:
@@ -211,4 +211,4 @@ clean:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests fuzzers benches demo check lint bench page layers install uninstall clean
+.PHONY: all tests fuzzers benches demo check lint bench bench-quick page layers install uninstall clean

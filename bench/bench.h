@@ -199,6 +199,19 @@ static inline int start_listener(const struct sockaddr *at, socklen_t size)
 	return fd;
 }
 
+/* A fork(), or the end. The child is sent the signal when the parent ends. */
+static inline pid_t fork_child(int signal_at_end)
+{
+	pid_t parent = getpid(), pid = check(fork(), "fork");
+
+	if (pid > 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, signal_at_end);
+	if (getppid() != parent) /* which was quicker */
+		_exit(1);
+	return 0;
+}
+
 /* The path of this program. */
 static inline char *find_self(void)
 {

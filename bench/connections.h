@@ -198,8 +198,7 @@ static inline int accept_one(const struct destination *at)
  * open. */
 static inline void hold(void)
 {
-	if (check(fork(), "fork") == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (fork_child(SIGKILL) == 0) {
 		close(STDIN_FILENO);
 		close(STDOUT_FILENO);
 		for (;;)

@@ -43,6 +43,15 @@ def cpu_s(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def own_cgroup():
+    mounts = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
+    root = next((words[1] for words in mounts if words[2] == "cgroup2"), None)
+    if root is None:
+        sys.exit("bench/governor.py: no cgroup v2 is mounted")
+    own = next(line[4:] for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::/"))
+    return Path(root) / own
+
+
 def in_time_wait():
     words = Path("/proc/net/sockstat").read_text().split()
     return int(words[words.index("tw") + 1])
@@ -51,15 +60,16 @@ def in_time_wait():
 class Governed:
     """A daemon that governs the namespace we are in, and what it steers: an empty cgroup."""
 
-    def __init__(self, build, settings, around):
+    def __init__(self, build):
         self.build, self.daemon = build, None
         self.directory = tempfile.TemporaryDirectory()
+        self.cgroup = own_cgroup() / f"berth-bench-{os.getpid()}"
+
+    def start(self, settings, around):
         config = Path(self.directory.name) / "berth.conf"
         config.write_text(f"[Parameters]\n{settings}\n")
-        mounts = Path("/proc/mounts").read_text().splitlines()
-        self.cgroup = Path(next(line.split()[1] for line in mounts if " cgroup2 " in line)) / f"berth-bench-{os.getpid()}"
         self.cgroup.mkdir()
-        command = [*around, build / "berth", "daemon", f"--config={config}", f"--cgroup={self.cgroup}", f"--pin={PINS}"]
+        command = [*around, self.build / "berth", "daemon", f"--config={config}", f"--cgroup={self.cgroup}", f"--pin={PINS}"]
         self.daemon = report.start(command, stderr=subprocess.PIPE, text=True)
         while "TIME_WAIT" not in (line := self.daemon.stderr.readline()):
             if not line:
@@ -70,10 +80,13 @@ class Governed:
         return json.loads(status)["kernel_mode"]["governor"][what]
 
     def end(self):
+        """However far it had come."""
         if self.daemon:
             report.end(self.daemon)
-        subprocess.run([self.build / "berth", "detach", f"--pin={PINS}"], check=False, stdout=subprocess.DEVNULL)
-        self.cgroup.rmdir()
+            subprocess.run([self.build / "berth", "detach", f"--pin={PINS}"], check=False, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL)
+        if self.cgroup.exists():
+            self.cgroup.rmdir()
         self.directory.cleanup()
 
 
@@ -93,8 +106,9 @@ def watch(governed, load, effort):
 
 
 def measure(rows, build, effort, side, settings, how, around):
-    governed = Governed(build, settings.format(held=effort.held), around)
+    governed = Governed(build)
     try:
+        governed.start(settings.format(held=effort.held), around)
         count = effort.held + effort.rate * (effort.seconds + 1)
         load = report.start([build / "tests/system/close_first", *how, "-r", str(effort.rate), "10000", str(count)],
                             stdout=subprocess.DEVNULL)

@@ -209,8 +209,9 @@ static void add_cell(struct report *report, unsigned cell)
 			add_line(report, report_text(name), cell, &values[i], fills[point], point);
 	}
 	for (unsigned i = 0; i < VALUES; i++) {
-		snprintf(name, sizeof(name), "%s, no port left: %s", grid_cells[cell].name,
-			 values[i].name_failing);
+		snprintf(name, sizeof(name),
+			 values[i].of == before_percent ? "%s: %s" : "%s, no port left: %s",
+			 grid_cells[cell].name, values[i].name_failing);
 		if (values[i].name_failing != NULL)
 			add_line(report, report_text(name), cell, &values[i], NAN, count);
 	}

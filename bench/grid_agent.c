@@ -222,7 +222,6 @@ static _Noreturn void start_agent(const struct cell *cell, enum side side, enum 
 	char number[4][16];
 	pid_t root = getppid();
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(orders, STDIN_FILENO);
 	dup2(answers, STDOUT_FILENO);
 	close_range(STDERR_FILENO + 1, ~0u, 0);
@@ -244,7 +243,7 @@ static _Noreturn void start_agent(const struct cell *cell, enum side side, enum 
 int grid_agents(const struct cell *cell, enum side side, enum effort effort)
 {
 	for (int i = 0; i < (int)AGENTS; i++)
-		if (check(fork(), "fork") == 0)
+		if (fork_child(SIGKILL) == 0)
 			start_agent(cell, side, effort, GRID_FILES + 2 * i, GRID_FILES + 2 * i + 1);
 	close_range(STDERR_FILENO + 1, ~0u, 0);
 	while (wait(NULL) > 0)

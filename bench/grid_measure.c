@@ -77,8 +77,7 @@ static void start_agents(struct pair *pair, enum side side, enum effort effort)
 	for (unsigned i = 0; i < AGENTS; i++)
 		for (unsigned way = 0; way < 2; way++)
 			check(pipe2(ends[i][way], O_CLOEXEC), "pipe");
-	if (check(fork(), "fork") == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (fork_child(SIGKILL) == 0) {
 		for (int i = 0; i < (int)AGENTS; i++) {
 			dup2(ends[i][0][0], GRID_FILES + 2 * i);
 			dup2(ends[i][1][1], GRID_FILES + 2 * i + 1);

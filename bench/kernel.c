@@ -82,9 +82,8 @@ static void run_round(enum part part, enum side side, unsigned round)
 
 	snprintf(number, sizeof(number), "%d", effort);
 	check(pipe2(ends, O_CLOEXEC), "pipe");
-	pid = check(fork(), "fork");
+	pid = fork_child(SIGTERM);
 	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		dup2(ends[1], STDOUT_FILENO);
 		if (side == STOCK || parts[part].itself)
 			execl(self, self, "--work", name, number, NULL);

@@ -204,10 +204,9 @@ static inline void measure_added(void)
 		errno = -cgroup_make(own, "berth-bench", &cgroup);
 	if (errno)
 		fail(own);
-	child = check(fork(), "fork");
+	child = fork_child(SIGKILL);
 	if (child == 0) {
 		sigprocmask(SIG_UNBLOCK, &signals, NULL);
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		measure_added_in(&cgroup);
 		exit(0);
 	}

@@ -20,7 +20,6 @@ static inline void hold_many(unsigned number, unsigned port, unsigned count, int
 	int listener = check(socket(AF_INET, SOCK_STREAM, 0), "socket");
 	struct rlimit files;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	getrlimit(RLIMIT_NOFILE, &files);
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
@@ -44,7 +43,7 @@ static inline void fill_host(unsigned port, unsigned held)
 
 	check(pipe2(ready, O_CLOEXEC), "pipe");
 	for (unsigned i = 0; i < HOLDERS; i++)
-		if (check(fork(), "fork") == 0)
+		if (fork_child(SIGKILL) == 0)
 			hold_many(i, port, held, ready[1]);
 	close(ready[1]);
 	for (unsigned i = 0; i < HOLDERS; i++) {

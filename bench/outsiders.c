@@ -98,9 +98,8 @@ static pid_t start_server(unsigned port)
 	int fd = start_listener((const struct sockaddr *)&at, sizeof(at));
 	pid_t pid;
 
-	pid = fork();
+	pid = fork_child(SIGKILL);
 	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		allow_files(2 * PORTS);
 		serve(fd);
 	}
@@ -142,10 +141,10 @@ static void run_side(char *const argv[], struct measured *ret_measured)
 	set_port_range(range);
 	servers[0] = start_server(HELD_PORT);
 	servers[1] = start_server(OTHERS_PORT);
-	if (pipe2(to, O_CLOEXEC) < 0 || pipe2(from, O_CLOEXEC) < 0 || (pid = fork()) < 0)
+	if (pipe2(to, O_CLOEXEC) < 0 || pipe2(from, O_CLOEXEC) < 0)
 		fail("the holder");
+	pid = fork_child(SIGKILL);
 	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dup2(to[0], STDIN_FILENO);
 		dup2(from[1], STDOUT_FILENO);
 		execv(argv[0], argv);

@@ -46,7 +46,7 @@ class Effort:
 EFFORTS = {
     "full": Effort(8000, 5, 3, list(SIDES), FILLS),
     "quick": Effort(3000, 2, 1, list(SIDES), FILLS[1:]),
-    "smoke": Effort(500, 1, 1, ["kernel"], FILLS[1:2]),
+    "smoke": Effort(500, 1, 1, ["supervise"], FILLS[1:2]),
 }
 
 NGINX = """

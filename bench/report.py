@@ -99,12 +99,15 @@ def allow_files():
     return most
 
 
-def end_with_parent():
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def start(command, **how):
     """A process that does not outlive this one, however this one ends."""
+    parent, prctl = os.getpid(), ctypes.CDLL(None).prctl
+
+    def end_with_parent():
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)
+
     return subprocess.Popen(command, preexec_fn=end_with_parent, **how)
 
 
@@ -120,6 +123,12 @@ def end(process, seconds=20):
 
 
 def end_on_signals():
-    """SIGTERM as SIGINT: what was begun is taken back."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    signal.signal(signal.SIGINT, lambda *_: sys.exit(128 + signal.SIGINT))
+    """On the first SIGINT or SIGTERM what was begun is taken back; the next ones do not disturb that."""
+
+    def leave(number, _frame):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGINT, leave)
+    signal.signal(signal.SIGTERM, leave)

@@ -119,9 +119,8 @@ static void run_round(enum way way, double result[TIMED])
 	pid_t pid;
 
 	check(pipe2(pipe_fds, O_CLOEXEC), "pipe");
-	pid = check(fork(), "fork");
+	pid = fork_child(SIGKILL);
 	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dup2(pipe_fds[1], STDOUT_FILENO);
 		if (way == BERTH)
 			execl(berth, berth, "run", "--mode=supervise", "--", self, "--measure", load->calls,

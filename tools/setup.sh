@@ -69,6 +69,12 @@ check gnuplot-nox        berth sim --plot: draws where it is installed
 check redis-server       a server to connect to
 check redis-tools        redis-benchmark: many connections at once
 bench liblwip-dev        lwIP's own choice of a port, next to ours (without it bench/core says so in the row)
+bench python3            the proxies and the governor
+bench iproute2           ip: namespaces and what connects them
+bench util-linux         unshare, nsenter: the same
+bench wrk                the proxies' load
+bench nginx              a proxy that closes first, and the origin
+bench haproxy            a proxy that resets
 lint clang-format-14     one format for everybody: the version is fixed, others format differently
 lint clang-tidy-14       static checks: the version is fixed, others know more or fewer
 lint cppcheck            static checks by another mind
