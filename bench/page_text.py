@@ -9,7 +9,7 @@ from chart import pretty
 FILLS = (0, 50, 60, 75, 90, 99, 99.9)
 MANY = 10_000_000
 LOOK = "CPU time of a look at all sockets"
-BEFORE = "bind(0) + connect(), 8 destinations, no port left: connections before the first error"
+BEFORE = "bind(0) + connect(), 8 destinations: connections before the first error"
 LIMITED = "MaxFreeTWTcbs, far end closes at once", "MaxFreeTWTcbs, far end closes first"
 DELAYED = "TcpTimedWaitDelay = 30"
 ADDED = "connect() on an empty range: p50"
@@ -32,8 +32,8 @@ are measured by turns, round by round, in network namespaces of their own over l
 times are this machine's. The core's times are processor time of one thread. What a side is stands at the head of the program, in `bench/`.
 
 ```
-make bench     # everything, in 20 minutes on 2 cores, as root: build/bench/results/*.json
-make page      # takes these results for this page, and makes it
+make bench     # everything, in 20 minutes on 2 cores, as root; then this page
+make page      # the page alone, of build/bench/results/*.json
 ```
 
 `make bench-quick` takes 2 minutes, and its numbers are rougher.
