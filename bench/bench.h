@@ -120,9 +120,11 @@ static inline int ascending(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
-/* Sorts the values. */
+/* Sorts the values. Of none: 0. */
 static inline double median(double *values, unsigned count)
 {
+	if (count == 0)
+		return 0;
 	qsort(values, count, sizeof(*values), ascending);
 	return (values[(count - 1) / 2] + values[count / 2]) / 2;
 }
