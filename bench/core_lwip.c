@@ -10,14 +10,14 @@
 
 #define NAME "pick, lwIP's tcp_new_port()"
 
-#if __has_include("lwip/tcp.h")
+#if __has_include(<lwip/tcp.h>)
 
 #include <stdbool.h>
 
 #include "core/port_set.h"
 #include "core/random.h"
-#include "lwip/priv/tcp_priv.h"
-#include "lwip/tcp.h"
+#include <lwip/priv/tcp_priv.h>
+#include <lwip/tcp.h>
 
 #define LWIP_FIRST 0xc000u /* TCP_LOCAL_PORT_RANGE_START */
 #define LWIP_PORTS 16384u
