@@ -5,7 +5,8 @@
 #   make check        set up, build with gcc and clang, run every test
 #   make lint         clang-format, clang-tidy, cppcheck, the manual pages, the scripts
 #   make layers       who may know whom
-#   make bench        print the numbers of docs/ARCHITECTURE.md
+#   make bench        measure everything, in 20 minutes, and make docs/performance.md of it
+#   make bench-quick  the same, less exactly, in 2; no page
 #   make install      DESTDIR=, PREFIX=/usr/local
 #
 # Another compiler or the sanitizers build beside the normal tree:
@@ -50,7 +51,10 @@ SYSTEM_TOOLS = $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard tests/s
 DIFFERENTIAL = $(BUILD)/tests/system/differential
 NEXT_BUILDS  = $(BUILD)/next-program/berth $(BUILD)/next-layout/berth
 FUZZERS      = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
-BENCHES      = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
+# A program of bench/ is NAME.c and what there is of NAME_*.c.
+BENCH_PARTS  = $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*_*.c))
+BENCHES      = $(filter-out $(BENCH_PARTS:.o=),$(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c)))
+LWIP         = $(wildcard /usr/include/lwip)
 
 all: $(BUILD)/berth $(BUILD)/libberth.a $(BUILD)/libberth.so
 
@@ -124,6 +128,9 @@ $(DIFFERENTIAL): $(call objects,tests/differential)
 $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(PARTS) $(BUILD)/libberth.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(foreach program,$(BENCHES),$(eval $(program): $(filter $(program)_%,$(BENCH_PARTS))))
+$(BUILD)/bench/core: LDLIBS += $(if $(LWIP),-llwip)
+$(BUILD)/bench/core_lwip.o: CPPFLAGS += $(addprefix -isystem ,$(LWIP))
 # A fuzzer is built from the sources it feeds, with the sanitizers: the core, and what else it says here.
 $(addprefix $(BUILD)/tests/fuzz/,berth_conf_fuzz registry_fuzz): FUZZED = $(wildcard config/*.c) -linih
 $(BUILD)/tests/fuzz/recording_fuzz: FUZZED = $(wildcard sim/*.c) -lm
@@ -152,11 +159,15 @@ lint:
 	@tools/setup.sh build lint
 	@tools/lint.sh
 
-bench:
-	@tools/setup.sh build
+bench bench-quick:
+	@tools/setup.sh build bench
 	@$(MAKE) --no-print-directory all benches $(BUILD)/tests/system/close_first
-	@set -e; for program in $(BENCHES); do echo "== $$program"; $$program; done
-	@echo "== bench/governor.py"; bench/governor.py $(BUILD)
+	@tools/bench.sh $(BUILD) $(if $(filter bench-quick,$@),--quick)
+	@$(if $(filter bench,$@),$(MAKE) --no-print-directory page)
+
+# The results go with the page: it can be made again from them.
+page:
+	bench/page.py $(BUILD)/bench/results docs/performance.md
 
 layers: $(CORE) $(PROGRAM)
 	@tools/layers.py --self-test
@@ -205,4 +216,4 @@ clean:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests fuzzers benches demo check lint bench layers install uninstall clean
+.PHONY: all tests fuzzers benches demo check lint bench bench-quick page layers install uninstall clean

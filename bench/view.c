@@ -2,13 +2,13 @@
  *
  * What a look at the port space costs on a host with 100,000 sockets: the CPU time, user and system, of a whole process.
  *
- *	build/bench/view [--json]
+ *	build/bench/view [--json[=FILE]] [--quick|--smoke]
  *
  * Half of the sockets are in the port range; the other half, the far ends, are not. Medians of ROUNDS processes. BERTH
  * names another binary than the one beside this one.
  */
-#include "bench/bench.h"
 #include "bench/many_sockets.h"
+#include "bench/report.h"
 
 enum {
 	ROUNDS = 15,
@@ -64,28 +64,26 @@ static double run_once(size_t row)
 	return cpu_ms(&usage);
 }
 
-static double measure(size_t row)
-{
-	double times[ROUNDS];
-
-	for (int round = 0; round < ROUNDS; round++)
-		times[round] = run_once(row);
-	return median(times, ROUNDS);
-}
-
 int main(int argc, char **argv)
 {
-	bool json = wants_json(argc, argv);
+	const unsigned held[] = { [EFFORT_FULL] = HELD, [EFFORT_QUICK] = HELD / 5, [EFFORT_SMOKE] = 10 };
+	const unsigned rounds[] = { [EFFORT_FULL] = ROUNDS, [EFFORT_QUICK] = 5, [EFFORT_SMOKE] = 1 };
+	const struct bench_options options = take_options(argc, argv);
+	static struct report report;
+	double times[ROUNDS], middle;
+	unsigned count = rounds[options.effort], sockets = 2 * HOLDERS * held[options.effort];
 
 	berth = find_berth();
 	enter_namespace();
-	fill_host(PORT);
-	printf(json ? "{\"sockets\": %d, \"unit\": \"ms\", \"p50\": {"
-		    : "CPU time with %d sockets on the host\n",
-	       2 * HOLDERS * HELD);
-	for (size_t row = 0; row < ROWS; row++)
-		printf(json ? "%s\n \"%s\": %.1f" : "%s  %-42s%8.1f ms\n", json && row ? "," : "",
-		       rows[row].title, measure(row));
-	puts(json ? "}}" : "");
+	fill_host(PORT, held[options.effort]);
+	for (size_t row = 0; row < ROWS; row++) {
+		for (unsigned round = 0; round < count; round++)
+			times[round] = run_once(row);
+		middle = median(times, count);
+		report_add(&report, &(struct report_row){ "CPU time of a look at all sockets",
+							  rows[row].title, NAN, sockets, "sockets", middle,
+							  times[0], times[count - 1], "ms", NULL });
+	}
+	report_finish(&report, "view", &options);
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "cli/command.h"
 #include "cli/sim_options.h"
 #include "cli/sim_plan.h"
+#include "cli/sim_plot.h"
 #include "cli/sim_recorded.h"
 #include "cli/sim_report.h"
 #include "core/time_wait.h"
@@ -34,17 +35,16 @@ static int list(bool json)
 	return EXIT_OK;
 }
 
-/* How many connections can be in TIME_WAIT at once: twice what is expected, and some. Random arrivals of
- * such a number do not come near; and there are no more than 4-tuples. */
-static double time_wait_bound(const struct sim_options *options, double rate)
+/* How many of that share of the connections can be in TIME_WAIT at once: twice what is expected, and some.
+ * Random arrivals of such a number do not come near; and there are no more than 4-tuples. */
+static double time_wait_bound(const struct sim_options *options, double rate, double share)
 {
 	const struct sim_host_settings *host = &options->host;
 	double ports = host->last - host->first + 1.0;
-	double expected = rate * (double)host->time_wait_ns / 1e9 * options->load.closed_here;
-	double bound =
-		fmin(2 * expected + 10.0 * options->load.burst + 1000, ports * options->load.destinations);
+	double expected = rate * (double)host->time_wait_ns / 1e9 * share;
 
-	return ceil(fmin(bound, host->max_tcbs + 1.0));
+	return ceil(
+		fmin(2 * expected + 10.0 * options->load.burst + 1000, ports * options->load.destinations));
 }
 
 static int run_failed(int err)
@@ -62,17 +62,20 @@ static int run_generated(struct sim_report *report, struct sim_run_result *run)
 	for (size_t i = 0; i < options->rates * options->policies; i++) {
 		struct sim_load load = options->load;
 		struct sim_generator generator;
-		double bound;
+		double ended, here;
 		int err;
 
 		load.rate = options->rate[i / options->policies];
-		bound = time_wait_bound(options, load.rate);
-		if (bound > BERTH_TIME_WAIT_CAPACITY_MAX)
+		ended = time_wait_bound(options, load.rate, 1);
+		here = fmin(time_wait_bound(options, load.rate, load.closed_here),
+			    options->host.max_tcbs + 1.0);
+		if (ended > BERTH_TIME_WAIT_CAPACITY_MAX)
 			return usage_error(
 				"sim",
 				"--rate=%g: up to %.0f connections in TIME_WAIT; at most %u can be simulated",
-				load.rate, bound, BERTH_TIME_WAIT_CAPACITY_MAX);
-		setup.time_wait = (uint32_t)bound;
+				load.rate, ended, BERTH_TIME_WAIT_CAPACITY_MAX);
+		setup.time_wait = (uint32_t)here;
+		setup.ended = (uint32_t)ended;
 		run[i] = (struct sim_run_result){ .policy = options->policy[i % options->policies],
 						  .rate = load.rate };
 		err = sim_generator_start(&generator, &load, options->seed);
@@ -100,7 +103,8 @@ static int print(const struct sim_report *report)
 		sim_report_text(report, stdout);
 	err = options->plot == NULL ? 0 : sim_report_plot(report, options->plot);
 	if (err < 0)
-		return failure(options->command, "%s: %s", options->plot, strerror(-err));
+		return failure(options->command, "%s: %s", options->plot,
+			       err == -EPROTO ? "gnuplot could not draw it" : strerror(-err));
 	return EXIT_OK;
 }
 
@@ -114,6 +118,12 @@ static int simulate(struct sim_options *options)
 
 	if (run == NULL)
 		return run_failed(-ENOMEM);
+	if (options->plot != NULL && sim_plot_lacks_gnuplot(options->plot)) {
+		free(run);
+		return failure(options->command,
+			       "%s: a PNG is drawn by gnuplot, which is not there; an SVG needs none",
+			       options->plot);
+	}
 	if (options->recording != NULL) {
 		report.recorded = &recorded;
 		status = sim_recorded_run(options, &report, run, &recorded);

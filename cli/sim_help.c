@@ -27,7 +27,7 @@ const char sim_help[] =
 	"  --duration=T           measured (six times TIME_WAIT)\n"
 	"  --seed=N               of what is random (1); the same seed, the same numbers\n"
 	"  --json, --csv          instead of a table\n"
-	"  --plot=FILE.svg        and a picture: failures by rate, or by time\n"
+	"  --plot=FILE.svg|.png   and a picture, failures by rate, or by time; by gnuplot, which a PNG needs\n"
 	"  --plan                 no simulation: does it fit, by arithmetic; what is not given is this host's\n"
 	"  -h, --help             this text\n"
 	"A time T is in seconds, or ends in s, m, h or d.\n";
@@ -45,6 +45,6 @@ const char replay_help[] =
 	"  --duration=T           measured (all)\n"
 	"  --seed=N               of what is random (1); the same seed, the same numbers\n"
 	"  --json, --csv          instead of a table\n"
-	"  --plot=FILE.svg        and a picture: failures by time\n"
+	"  --plot=FILE.svg|.png   and a picture, failures by time; by gnuplot, which a PNG needs\n"
 	"  -h, --help             this text\n"
 	"A time T is in seconds, or ends in s, m, h or d.\n";

@@ -10,6 +10,7 @@
 
 #include "cli/command.h"
 #include "cli/sim_help.h"
+#include "cli/sim_plot.h"
 #include "core/settings.h"
 
 /* The command's name: "sim" or "replay". */
@@ -340,7 +341,9 @@ static int take_run_option(int option, struct sim_options *options)
 		return take_whole("seed", 0, INT64_MAX, &options->seed);
 	default:
 		options->plot = optarg;
-		return -1;
+		if (sim_plot_is_picture(optarg))
+			return -1;
+		return usage_error(command, "--plot=%s: the name ends in .svg or .png", optarg);
 	}
 }
 

@@ -36,7 +36,7 @@ struct sim_options {
  * said. */
 int sim_options_read(int argc, char **argv, struct sim_options *ret_options);
 
-/* How to run what was asked for; time_wait is the caller's to set. */
+/* How to run what was asked for; time_wait and ended are the caller's to set. */
 struct sim_setup sim_options_setup(const struct sim_options *options);
 
 /* A time at the front of text, "90", "1.5h"; what follows is at *ret_rest. False if there is none, or it is longer than

@@ -105,7 +105,7 @@ static int run_policies(const struct sim_options *options, struct sim_report *re
 		return usage_error(options->command, "--warm-up=%g: the recording lasts %g s",
 				   options->warm_up_s, (double)replay->end_ns / 1e9);
 	setup.destinations = replay->destinations;
-	setup.time_wait = replay->connects < capacity ? (uint32_t)replay->connects : capacity;
+	setup.time_wait = setup.ended = replay->connects < capacity ? (uint32_t)replay->connects : capacity;
 	report->measured_s = (double)(setup.end_ns - setup.warm_up_ns) / 1e9;
 	for (size_t i = 0; i < options->policies; i++) {
 		int err;

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/sim_plot.h"
 #include "cli/sim_recorded.h"
-#include "sim/plot.h"
 
 #define FIELDS_MAX 40u
 #define NOT_KNOWN  ((double)NAN)
@@ -330,22 +330,14 @@ int sim_report_plot(const struct sim_report *report, const char *path)
 				       .points = points,
 				       .line = line,
 				       .lines = options->policies };
-	FILE *out = value == NULL ? NULL : fopen(path, "we");
-	int err = 0;
+	int err;
 
-	if (out == NULL) {
-		err = value == NULL ? -ENOMEM : -errno;
-		free(value);
-		return err;
-	}
+	if (value == NULL)
+		return -ENOMEM;
 	fill_lines(report, points, value, value + points);
 	for (size_t k = 0; k < options->policies; k++)
 		line[k] = (struct sim_line){ options->policy[k]->name, value + (k + 1) * points };
-	sim_plot_write(&plot, out);
-	if (ferror(out))
-		err = -EIO;
-	if (fclose(out) != 0 && err == 0)
-		err = -errno;
+	err = sim_plot_write_file(&plot, path);
 	free(value);
 	return err;
 }

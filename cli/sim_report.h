@@ -36,7 +36,7 @@ void sim_report_csv(const struct sim_report *report, FILE *out);
 /* A new reference. */
 json_t *sim_report_json(const struct sim_report *report);
 
-/* Writes the plot to the file of that name. 0 or negative errno. */
+/* Writes the plot to the file of that name. 0 or negative errno, as sim_plot_write_file(). */
 int sim_report_plot(const struct sim_report *report, const char *path);
 
 #endif

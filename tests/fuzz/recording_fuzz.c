@@ -87,6 +87,7 @@ static void run(const char *policy, struct sim_replay *replay)
 						   .max_tcbs = 5 },
 					 .destinations = replay->destinations,
 					 .time_wait = 100,
+					 .ended = 100,
 					 .end_ns = replay->end_ns + 1 };
 	struct sim_result result;
 

@@ -79,6 +79,7 @@ static void test_ten_steps(void **state)
 						   .max_tcbs = SIM_NO_LIMIT },
 					 .destinations = 2,
 					 .time_wait = 10,
+					 .ended = 10,
 					 .end_ns = 600 * SECOND };
 	struct tape tape = blank();
 	struct sim_replay replay;
@@ -201,6 +202,7 @@ static void test_worst(void **state)
 						   .max_tcbs = SIM_NO_LIMIT },
 					 .destinations = 2,
 					 .time_wait = 10,
+					 .ended = 10,
 					 .end_ns = 600 * SECOND };
 	struct tape tape = blank();
 	struct sim_replay replay;
