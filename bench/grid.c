@@ -23,7 +23,7 @@
 #define ROUNDS_MAX 3u
 #define DEFAULT	   28232u
 #define SMALL	   2000u
-#define SMALLER	   1000u
+#define SMALLER	   250u
 
 /* Of the ones that are not a sweep the range is small: their destinations times ports are connections that are kept. */
 struct cell grid_cells[] = {
@@ -45,7 +45,7 @@ struct cell grid_cells[] = {
 static const char *const side_names[SIDES] = { "stock", "sysctls", "options", "supervise", "kernel" };
 
 /* How long the rounds may take together, in seconds; the first one is whole in any case. */
-static const unsigned seconds[] = { [EFFORT_FULL] = 480, [EFFORT_QUICK] = 1, [EFFORT_SMOKE] = 0 };
+static const unsigned seconds[] = { [EFFORT_FULL] = 600, [EFFORT_QUICK] = 1, [EFFORT_SMOKE] = 0 };
 
 static struct point measured[CELLS][SIDES][GRID_FILLS_MAX][ROUNDS_MAX];
 static unsigned rounds, cells = CELLS;
@@ -54,12 +54,15 @@ static unsigned rounds, cells = CELLS;
 
 void grid_size_cells(enum effort effort)
 {
-	const unsigned most[] = { [EFFORT_FULL] = DEFAULT, [EFFORT_QUICK] = SMALLER, [EFFORT_SMOKE] = 64 };
+	const unsigned most = effort == EFFORT_QUICK ? 500 : 64;
 
 	cells = effort == EFFORT_SMOKE ? CELLS_SMOKE : CELLS;
-	for (unsigned i = 0; i < CELLS; i++)
-		if (grid_cells[i].ports > most[effort])
-			grid_cells[i].ports = most[effort];
+	for (unsigned i = 0; i < CELLS; i++) {
+		struct cell *cell = &grid_cells[i];
+
+		if (effort != EFFORT_FULL)
+			cell->ports = cell->ports / 2 < most ? cell->ports / 2 : most;
+	}
 }
 
 static void run_round(enum effort effort)
