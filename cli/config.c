@@ -2,7 +2,6 @@
  *
  * berth config: checks a berth.conf, or makes one of what was exported from the registry of Windows.
  */
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +25,7 @@ static const char help[] =
 	"  not_taken_over[]  of a .reg file: line, name, reason\n";
 
 static const struct option long_options[] = {
-	{ "json", no_argument, NULL, 'j' },
+	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
@@ -141,20 +140,23 @@ static int show(const char *path, bool json)
 	return EXIT_OK;
 }
 
+static int take_option(int option, void *json)
+{
+	*(bool *)json = option == OPTION_JSON;
+	return -1;
+}
+
+static const struct command_options command_options = {
+	"config", help, ":h", long_options, NULL, take_option
+};
+
 int command_config(int argc, char **argv)
 {
 	bool json = false;
-	int option;
+	int status = read_options(&command_options, argc, argv, &json);
 
-	while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
-		switch (option) {
-		case 'j':
-			json = true;
-			break;
-		default:
-			return common_option("config", help, option, argv);
-		}
-	}
+	if (status >= 0)
+		return status;
 	if (optind + 1 != argc)
 		return usage_error("config", "one FILE is needed; 'berth config --help' shows how");
 	return show(argv[optind], json);

@@ -3,7 +3,6 @@
  * berth map: the 65,536 ports as a picture.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <stdlib.h>
@@ -50,11 +49,10 @@ struct map_options {
 };
 
 enum {
-	OPTION_FROM = 256,
+	OPTION_FROM = OPTION_OWN,
 	OPTION_COLOUR,
 	OPTION_PNG,
-	OPTION_SVG,
-	OPTION_JSON
+	OPTION_SVG
 };
 
 static const struct option long_options[] = {
@@ -80,9 +78,10 @@ static int take_colour(const char *when, enum colour_when *ret_colour)
 	return usage_error("map", "--color=%s: auto, always or never", when);
 }
 
-/* -1 to go on, or the exit status. */
-static int take_option(int option, char **argv, struct map_options *options)
+static int take_option(int option, void *context)
 {
+	struct map_options *options = context;
+
 	switch (option) {
 	case OPTION_FROM:
 		options->from = optarg;
@@ -95,13 +94,13 @@ static int take_option(int option, char **argv, struct map_options *options)
 	case OPTION_SVG:
 		options->svg = optarg;
 		return -1;
-	case OPTION_JSON:
+	default:
 		options->json = true;
 		return -1;
-	default:
-		return common_option("map", help, option, argv);
 	}
 }
+
+static const struct command_options command_options = { "map", help, ":h", long_options, NULL, take_option };
 
 /* Whether the terminal takes 24-bit colours is said by COLORTERM, if at all; NO_COLOR (no-color.org) forbids. */
 static bool wants_colour(enum colour_when when)
@@ -191,13 +190,10 @@ int command_map(int argc, char **argv)
 	struct map_options options = { 0 };
 	struct destination destination = { 0 };
 	static struct view_snapshot now;
-	int option, status = EXIT_OK, error;
+	int status = read_options(&command_options, argc, argv, &options), error;
 
-	while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
-		status = take_option(option, argv, &options);
-		if (status >= 0)
-			return status;
-	}
+	if (status >= 0)
+		return status;
 	if (argc - optind > 1)
 		return usage_error("map", "unexpected '%s'; one ADDRESS:PORT at most", argv[optind + 1]);
 	if (options.from && optind == argc)

@@ -2,7 +2,6 @@
 #include "cli/sim_options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +45,7 @@ static const char help[] =
 	"A time T is in seconds, or ends in s, m, h or d.\n";
 
 enum {
-	OPTION_RATE = 256,
+	OPTION_RATE = OPTION_OWN,
 	OPTION_ARRIVALS,
 	OPTION_BURST,
 	OPTION_DESTINATIONS,
@@ -61,7 +60,6 @@ enum {
 	OPTION_WARM_UP,
 	OPTION_DURATION,
 	OPTION_SEED,
-	OPTION_JSON,
 	OPTION_CSV,
 	OPTION_PLOT,
 	OPTION_PLAN,
@@ -366,8 +364,10 @@ static int take_run_option(int option, struct sim_options *options)
 	}
 }
 
-static int take_option(int option, char **argv, struct sim_options *options)
+static int take_option(int option, void *context)
 {
+	struct sim_options *options = context;
+
 	switch (option) {
 	case OPTION_RATE:
 		return take_rates(options);
@@ -394,13 +394,15 @@ static int take_option(int option, char **argv, struct sim_options *options)
 	case OPTION_PLAN:
 		options->plan = true;
 		return -1;
-	case OPTION_LIST:
+	default:
 		options->list = true;
 		return -1;
-	default:
-		return common_option("sim", help, option, argv);
 	}
 }
+
+static const struct command_options command_options = {
+	"sim", help, ":h", long_options, "'berth sim --help' lists the options", take_option
+};
 
 /* What cannot go together. */
 static int check(const struct sim_options *options)
@@ -444,7 +446,7 @@ static void complete(struct sim_options *options)
 
 int sim_options_read(int argc, char **argv, struct sim_options *ret_options)
 {
-	int option, status;
+	int status;
 
 	*ret_options = (struct sim_options){
 		.rate = { 35 },
@@ -459,15 +461,9 @@ int sim_options_read(int argc, char **argv, struct sim_options *ret_options)
 		.duration_s = -1,
 		.seed = 1,
 	};
-	while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
-		status = take_option(option, argv, ret_options);
-		if (status >= 0)
-			return status;
-	}
-	if (optind < argc)
-		return usage_error("sim",
-				   "'%s': no arguments are taken; 'berth sim --help' lists the options",
-				   argv[optind]);
+	status = read_options(&command_options, argc, argv, ret_options);
+	if (status >= 0)
+		return status;
 	status = check(ret_options);
 	if (status < 0)
 		complete(ret_options);

@@ -2,7 +2,6 @@
  *
  * berth status: the port space on one screen.
  */
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,10 +56,6 @@ struct status_options {
 	bool json;
 };
 
-enum {
-	OPTION_JSON = 256
-};
-
 static const struct option long_options[] = {
 	{ "interval", required_argument, NULL, 'i' },
 	{ "warn", required_argument, NULL, 'w' },
@@ -69,9 +64,9 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
-/* -1 to go on, or the exit status. */
-static int take_option(int option, char **argv, struct status_options *options)
+static int take_option(int option, void *context)
 {
+	struct status_options *options = context;
 	double number;
 
 	switch (option) {
@@ -85,13 +80,15 @@ static int take_option(int option, char **argv, struct status_options *options)
 					   optarg);
 		options->warn_percent = (int)number;
 		return -1;
-	case OPTION_JSON:
+	default:
 		options->json = true;
 		return -1;
-	default:
-		return common_option("status", help, option, argv);
 	}
 }
+
+static const struct command_options command_options = {
+	"status", help, ":i:w:h", long_options, "'berth explain' is for one destination", take_option
+};
 
 static void print_head(const struct port_report *report)
 {
@@ -204,16 +201,10 @@ int command_status(int argc, char **argv)
 {
 	struct status_options options = { .warn_percent = -1 };
 	static struct looks looks;
-	int option, status, error;
+	int status = read_options(&command_options, argc, argv, &options), error;
 
-	while ((option = getopt_long(argc, argv, ":i:w:h", long_options, NULL)) != -1) {
-		status = take_option(option, argv, &options);
-		if (status >= 0)
-			return status;
-	}
-	if (optind < argc)
-		return usage_error("status", "unexpected '%s'; 'berth explain' is for one destination",
-				   argv[optind]);
+	if (status >= 0)
+		return status;
 	error = looks_take(&looks, VIEW_RANGE, options.interval_s);
 	status = error ? failure("status", "cannot read the kernel's socket table: %s", strerror(-error))
 		       : show(&options, &looks);
