@@ -5,8 +5,7 @@ import json
 import subprocess
 
 import pytest
-from conftest import BERTH, SINK_PORT, tool
-from test_daemon import BPF_FS, Machine, with_mounts
+from conftest import BERTH, BPF_FS, SINK_PORT, Machine, tool, with_mounts
 
 DOCTOR = [str(BERTH), "doctor"]
 NOBODY = ["setpriv", "--reuid=65534", "--clear-groups"]
