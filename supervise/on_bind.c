@@ -86,10 +86,10 @@ static bool settle(struct supervisor *supervisor, struct guest_socket *socket)
 			break;
 		socket->local.port = (uint16_t)port;
 		if (bind_picked(supervisor, socket, port, verdict) == 0) {
-			knowledge_took(knowledge, &socket->local, NULL, supervisor->now_ns);
+			spaces_took(&knowledge->spaces, &socket->local, NULL, supervisor->now_ns);
 			return true;
 		}
-		knowledge_refused(knowledge, &socket->local, NULL, supervisor->now_ns);
+		spaces_refused(&knowledge->spaces, &socket->local, NULL, supervisor->now_ns);
 	}
 	return bind_any(supervisor, socket);
 }
