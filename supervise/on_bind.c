@@ -70,10 +70,8 @@ static bool bind_any(struct supervisor *supervisor, struct guest_socket *socket)
 	return false;
 }
 
-/* The destination is still unknown and the port must be known now: fresh, waiting, shared. Where no
- * pick holds, the kernel chooses, as it would have chosen at bind(); where it finds none either,
- * the socket stays without a port. */
-static bool settle(struct supervisor *supervisor, struct guest_socket *socket)
+/* Tries picks while they are fresh, or of whatever rank. */
+static bool bind_picks(struct supervisor *supervisor, struct guest_socket *socket, bool only_fresh)
 {
 	struct knowledge *knowledge = &supervisor->knowledge;
 	struct berth_space *space = knowledge_space(knowledge, &socket->local.address, supervisor->now_ns);
@@ -82,8 +80,8 @@ static bool settle(struct supervisor *supervisor, struct guest_socket *socket)
 
 	for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
 		verdict = berth_space_pick(space, NULL, supervisor->now_ns, &port);
-		if (!berth_verdict_has_port(verdict))
-			break;
+		if (!berth_verdict_has_port(verdict) || (only_fresh && verdict != BERTH_FRESH))
+			return false;
 		socket->local.port = (uint16_t)port;
 		if (bind_picked(supervisor, socket, port, verdict) == 0) {
 			spaces_took(&knowledge->spaces, &socket->local, NULL, supervisor->now_ns);
@@ -91,7 +89,20 @@ static bool settle(struct supervisor *supervisor, struct guest_socket *socket)
 		}
 		spaces_refused(&knowledge->spaces, &socket->local, NULL, supervisor->now_ns);
 	}
-	return bind_any(supervisor, socket);
+	return false;
+}
+
+/* The destination is still unknown and the port must be known now: fresh, waiting, shared. Whether
+ * the program will listen is not known either, and that it can only on a port which nobody is on: so
+ * where no fresh one is known the kernel searches, as it would have searched in bind(), before a used
+ * one is given. For the policy legacy ports in TIME_WAIT are as good as others. Where nothing is found
+ * the socket stays without a port. */
+static bool settle(struct supervisor *supervisor, struct guest_socket *socket)
+{
+	bool legacy = supervisor->policy == BERTH_POLICY_LEGACY;
+
+	return bind_picks(supervisor, socket, !legacy) || bind_any(supervisor, socket) ||
+	       (!legacy && bind_picks(supervisor, socket, false));
 }
 
 enum settlement {
