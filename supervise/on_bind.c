@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * bind() to port 0, and the calls that end its putting off: listen() and getsockname().
+ * bind() to port 0, and the calls that end its putting off: listen(), getsockname(), and those after which
+ * it would be too late.
  */
 #include <errno.h>
 #include <sys/syscall.h>
@@ -198,6 +199,32 @@ struct answer settle_first(struct supervisor *supervisor, const struct seccomp_n
 	if (settle_socket_of(supervisor, call) == NO_PORT_LEFT && call->data.nr == SYS_listen &&
 	    supervisor->knowledge.limits.withholds)
 		return answer_result(-EADDRINUSE);
+	return answer_by_kernel();
+}
+
+struct hiding {
+	struct supervisor *supervisor;
+	const struct seccomp_notif *call;
+};
+
+static void settle_descriptor(void *context, int fd)
+{
+	const struct hiding *hiding = context;
+	struct seccomp_notif call = *hiding->call;
+
+	call.data.args[0] = (unsigned)fd;
+	settle_socket_of(hiding->supervisor, &call);
+	call_record_undo(&hiding->supervisor->shared->record);
+}
+
+/* prctl(PR_SET_DUMPABLE, 0): afterwards a supervisor that is not root's gets none of the program's sockets,
+ * and what was put off would stay so. */
+struct answer on_hiding(struct supervisor *supervisor, const struct seccomp_notif *call)
+{
+	struct hiding hiding = { supervisor, call };
+
+	if (supervisor->shared->lazy.count > 0)
+		guest_each_socket((pid_t)call->pid, settle_descriptor, &hiding);
 	return answer_by_kernel();
 }
 
