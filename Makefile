@@ -111,7 +111,7 @@ $(PART_TESTS): $(BUILD)/%: $(BUILD)/%.o $(PARTS) $(BUILD)/libberth.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 $(KERNEL_TESTS) $(SYSTEM_TOOLS): $(BUILD)/%: $(BUILD)/%.o
 	$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lmnl -lseccomp -lpthread
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lmnl -lseccomp -lbpf -lpthread
 $(DIFFERENTIAL): $(call objects,tests/differential)
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)
