@@ -66,8 +66,8 @@ struct config {
 	struct config_destination exclude_destination[CONFIG_DESTINATIONS];
 };
 
-/* Why a file was refused. Line is 0 where it is not about one. The text says what is wrong and what is allowed, in printable ASCII, without a full
- * stop. */
+/* Why a file was refused. Line is 0 where it is not about one. The text says what is wrong and what is
+ * allowed, in printable ASCII, without a full stop. */
 #define CONFIG_FAULT_SIZE 320u
 struct config_fault {
 	int error; /* errno with which the file could not be read, ENOENT for one; 0: it was refused */
