@@ -10,8 +10,8 @@
 #include "cli/command.h"
 #include "cli/explain_text.h"
 #include "cli/look.h"
+#include "host/address_text.h"
 #include "view/port_report.h"
-#include "view/text.h"
 
 static const char help[] =
 	"Usage: berth explain [--from=ADDRESS] [--interval=SECONDS] [--json] ADDRESS:PORT\n"
@@ -83,11 +83,11 @@ static const struct command_options command_options = { "explain",    help, ":i:
 
 static int say_no_route(const char *asked, const struct destination *destination, bool json)
 {
-	char remote[VIEW_ENDPOINT_TEXT];
+	char remote[ENDPOINT_TEXT];
 
 	if (json)
 		return print_json(explain_no_route_json(asked, destination), JSON_INDENT(2));
-	printf("%s\nconnect() fails with %s: %s.\n", view_endpoint_text(&destination->pair.remote, remote),
+	printf("%s\nconnect() fails with %s: %s.\n", endpoint_text(&destination->pair.remote, remote),
 	       strerrorname_np(-destination->route_error), strerror(-destination->route_error));
 	return 0;
 }

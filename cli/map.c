@@ -13,8 +13,8 @@
 #include "cli/command.h"
 #include "cli/destination.h"
 #include "cli/map_picture.h"
+#include "host/address_text.h"
 #include "view/port_report.h"
-#include "view/text.h"
 
 #define USUAL_COLUMNS 80u
 
@@ -125,7 +125,7 @@ static unsigned columns(void)
 static json_t *map_json(const struct view_snapshot *now, const struct view_pair *pair,
 			const struct view_port_map *map)
 {
-	char remote[VIEW_ENDPOINT_TEXT], local[VIEW_ENDPOINT_TEXT];
+	char remote[ENDPOINT_TEXT], local[ENDPOINT_TEXT];
 	json_t *counts = json_object(), *runs = json_array();
 	uint32_t count[VIEW_PORT_USES];
 
@@ -140,9 +140,9 @@ static json_t *map_json(const struct view_snapshot *now, const struct view_pair 
 					view_port_use_name((enum view_port_use)map->use[first])));
 	}
 	return json_pack("{s:s?, s:s?, s:o, s:o, s:o}", "remote",
-			 pair ? view_endpoint_text(&pair->remote, remote) : NULL, "local",
-			 pair ? view_address_text(&pair->local, local) : NULL, "range", range_json(now),
-			 "count", counts, "runs", runs);
+			 pair ? endpoint_text(&pair->remote, remote) : NULL, "local",
+			 pair ? address_text(&pair->local, local) : NULL, "range", range_json(now), "count",
+			 counts, "runs", runs);
 }
 
 /* Writes a picture into a file, or to standard output for "-". */
@@ -165,14 +165,14 @@ static int show(const struct map_options *options, const struct view_snapshot *n
 		const struct view_pair *pair)
 {
 	static struct view_port_map map;
-	char title[2 * VIEW_ENDPOINT_TEXT + 64] = "The local ports of this host";
-	char remote[VIEW_ENDPOINT_TEXT], local[VIEW_ENDPOINT_TEXT];
+	char title[2 * ENDPOINT_TEXT + 64] = "The local ports of this host";
+	char remote[ENDPOINT_TEXT], local[ENDPOINT_TEXT];
 	struct map_picture picture = { &map, title };
 	int status = EXIT_OK;
 
 	if (pair)
 		snprintf(title, sizeof(title), "The local ports of %s towards %s",
-			 view_address_text(&pair->local, local), view_endpoint_text(&pair->remote, remote));
+			 address_text(&pair->local, local), endpoint_text(&pair->remote, remote));
 	view_port_map(now, pair, &map);
 	if (options->png)
 		status = save(options->png, &picture, map_write_png);

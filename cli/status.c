@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/kernel_report.h"
 #include "cli/look.h"
+#include "host/address_text.h"
 #include "view/port_report.h"
 #include "view/text.h"
 
@@ -95,7 +96,7 @@ static void print_head(const struct port_report *report)
 	const struct view_snapshot *now = report->now;
 	const struct port_sysctls *ports = &now->ports;
 	unsigned range = ports->last - ports->first + 1;
-	char a[VIEW_NUMBER_TEXT], b[VIEW_NUMBER_TEXT], c[VIEW_NUMBER_TEXT], address[VIEW_ENDPOINT_TEXT];
+	char a[VIEW_NUMBER_TEXT], b[VIEW_NUMBER_TEXT], c[VIEW_NUMBER_TEXT], address[ENDPOINT_TEXT];
 	struct utsname kernel = { 0 };
 
 	uname(&kernel);
@@ -111,16 +112,16 @@ static void print_head(const struct port_report *report)
 	kernel_report_print();
 	for (unsigned i = 0; i < report->addresses; i++)
 		printf("%s%s: %s ports that nobody is on\n", i ? "          " : "bind(0)   ",
-		       view_address_text(&report->address[i].address, address),
+		       address_text(&report->address[i].address, address),
 		       view_number_text(report->address[i].fresh, a));
 }
 
 /* The name, padded to its column; one that is too long has a line, or two, for itself. */
 static void print_name(const struct view_pair *pair)
 {
-	char remote[VIEW_ENDPOINT_TEXT], local[VIEW_ENDPOINT_TEXT];
-	int length = (int)(strlen(view_endpoint_text(&pair->remote, remote)) + strlen(" from ") +
-			   strlen(view_address_text(&pair->local, local)));
+	char remote[ENDPOINT_TEXT], local[ENDPOINT_TEXT];
+	int length = (int)(strlen(endpoint_text(&pair->remote, remote)) + strlen(" from ") +
+			   strlen(address_text(&pair->local, local)));
 
 	printf("%s%s from %s", remote, length >= LINE_WIDTH ? "\n " : "", local);
 	printf("%s%*s", length >= NAME_WIDTH ? "\n" : "",
