@@ -120,7 +120,7 @@ $(PART_TESTS): $(BUILD)/%: $(BUILD)/%.o $(PARTS) $(BUILD)/libberth.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 $(KERNEL_TESTS) $(SYSTEM_TOOLS): $(BUILD)/%: $(BUILD)/%.o
 	$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lmnl -lseccomp -lpthread
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lmnl -lseccomp -lbpf -lpthread
 $(DIFFERENTIAL): $(call objects,tests/differential)
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)
@@ -132,9 +132,9 @@ $(foreach program,$(BENCHES),$(eval $(program): $(filter $(program)_%,$(BENCH_PA
 $(BUILD)/bench/core: LDLIBS += $(if $(LWIP),-llwip)
 $(BUILD)/bench/core_lwip.o: CPPFLAGS += $(addprefix -isystem ,$(LWIP))
 # A fuzzer is built from the sources it feeds, with the sanitizers: the core, and what else it says here.
-$(addprefix $(BUILD)/tests/fuzz/,berth_conf_fuzz registry_fuzz): FUZZED = $(wildcard config/*.c) -linih
+$(addprefix $(BUILD)/tests/fuzz/,berth_conf_fuzz registry_fuzz): FUZZED = $(wildcard config/*.c) host/address_text.c -linih
 $(BUILD)/tests/fuzz/recording_fuzz: FUZZED = $(wildcard sim/*.c) -lm
-$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(wildcard core/*.[ch] config/*.[ch] sim/*.[ch] tests/core/*.h)
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(wildcard core/*.[ch] config/*.[ch] sim/*.[ch] host/address_text.[ch] tests/core/*.h)
 	$(call say,FUZZ)
 	$(Q)mkdir -p $(@D)
 	$(Q)clang $(filter-out -M%,$(CPPFLAGS)) -std=gnu11 -O1 -g $(WARN) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \

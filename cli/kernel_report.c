@@ -8,6 +8,7 @@
 #include "daemon/pinned_json.h"
 #include "daemon/pins.h"
 #include "daemon/settings.h"
+#include "host/address_text.h"
 #include "host/clock.h"
 #include "view/text.h"
 
@@ -15,7 +16,7 @@ static void print_exhaustions(const struct pinned_reader *reader)
 {
 	struct pinned_exhaustion latest[PINNED_EXHAUSTIONS];
 	unsigned count = pinned_exhaustions(reader, latest);
-	char to[VIEW_ENDPOINT_TEXT], ago[VIEW_NUMBER_TEXT];
+	char to[ENDPOINT_TEXT], ago[VIEW_NUMBER_TEXT];
 
 	for (unsigned i = 0; i < count; i++)
 		printf("          ports ran out for %s: %llu calls, the last %s ago\n",

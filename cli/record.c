@@ -3,7 +3,6 @@
  * berth record: what connects and closes on this host, into a file.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -66,10 +65,9 @@ struct request {
 };
 
 enum {
-	OPTION_DESTINATION = 256,
+	OPTION_DESTINATION = OPTION_OWN,
 	OPTION_HASH,
 	OPTION_MAX_SIZE,
-	OPTION_JSON,
 };
 
 static const struct option long_options[] = {
@@ -107,9 +105,9 @@ static int take_size(uint64_t *ret_size)
 			   optarg);
 }
 
-/* -1 to go on, or the exit status. */
-static int take_option(int option, char **argv, struct request *request)
+static int take_option(int option, void *context)
 {
+	struct request *request = context;
 	const char *rest;
 
 	switch (option) {
@@ -133,13 +131,14 @@ static int take_option(int option, char **argv, struct request *request)
 		return -1;
 	case OPTION_MAX_SIZE:
 		return take_size(&request->max_size);
-	case OPTION_JSON:
+	default:
 		request->json = true;
 		return -1;
-	default:
-		return common_option("record", help, option, argv);
 	}
 }
+
+static const struct command_options command_options = { "record",     help, ":d:i:h",
+							long_options, NULL, take_option };
 
 /* ---- the recording ---- */
 
@@ -303,13 +302,10 @@ int command_record(int argc, char **argv)
 {
 	struct request request = { .interval_s = 1, .max_size = SIZE_DEFAULT };
 	struct destination only;
-	int option, status;
+	int status = read_options(&command_options, argc, argv, &request);
 
-	while ((option = getopt_long(argc, argv, ":d:i:h", long_options, NULL)) != -1) {
-		status = take_option(option, argv, &request);
-		if (status >= 0)
-			return status;
-	}
+	if (status >= 0)
+		return status;
 	if (optind + 1 != argc)
 		return usage_error("record",
 				   "one FILE is needed, and no other word; 'berth record --help' shows how");

@@ -2,7 +2,6 @@
 #include "cli/sim_options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +24,7 @@ static bool is_replay(void)
 #define DURATION_MAX (366.0 * 24 * 3600)
 
 enum {
-	OPTION_RATE = 256,
+	OPTION_RATE = OPTION_OWN,
 	OPTION_ARRIVALS,
 	OPTION_BURST,
 	OPTION_DESTINATIONS,
@@ -40,7 +39,6 @@ enum {
 	OPTION_WARM_UP,
 	OPTION_DURATION,
 	OPTION_SEED,
-	OPTION_JSON,
 	OPTION_CSV,
 	OPTION_PLOT,
 	OPTION_PLAN,
@@ -347,8 +345,10 @@ static int take_run_option(int option, struct sim_options *options)
 	}
 }
 
-static int take_option(int option, char **argv, struct sim_options *options)
+static int take_option(int option, void *context)
 {
+	struct sim_options *options = context;
+
 	switch (option) {
 	case OPTION_RATE:
 		return take_rates(options);
@@ -375,13 +375,17 @@ static int take_option(int option, char **argv, struct sim_options *options)
 	case OPTION_PLAN:
 		options->plan = true;
 		return -1;
-	case OPTION_LIST:
+	default:
 		options->list = true;
 		return -1;
-	default:
-		return common_option(command, is_replay() ? replay_help : sim_help, option, argv);
 	}
 }
+
+static const struct command_options sim_command = {
+	"sim", sim_help, ":h", long_options, "'berth sim --help' lists the options", take_option
+};
+static const struct command_options replay_command = { "replay",     replay_help, ":h",
+						       long_options, NULL,	  take_option };
 
 /* What cannot go together. */
 static int check(const struct sim_options *options)
@@ -424,15 +428,9 @@ static void complete(struct sim_options *options)
 		options->duration_s = options->recording != NULL ? DURATION_MAX : 6 * time_wait_s;
 }
 
-/* What is no option: the file of berth replay. -1 to go on, or the exit status. */
-static int take_arguments(int count, char **argument, struct sim_options *options)
+/* What is no option of berth replay. -1 to go on, or the exit status. */
+static int take_file(int count, char **argument, struct sim_options *options)
 {
-	if (!is_replay() && count > 0)
-		return usage_error(command,
-				   "'%s': no arguments are taken; 'berth sim --help' lists the options",
-				   argument[0]);
-	if (!is_replay())
-		return -1;
 	if (count != 1 || options->recording != NULL)
 		return usage_error(command, "one FILE that 'berth record' has made, and no other");
 	options->recording = argument[0];
@@ -442,7 +440,7 @@ static int take_arguments(int count, char **argument, struct sim_options *option
 
 int sim_options_read(int argc, char **argv, struct sim_options *ret_options)
 {
-	int option, status;
+	int status;
 
 	command = argv[0];
 	*ret_options = (struct sim_options){
@@ -459,12 +457,9 @@ int sim_options_read(int argc, char **argv, struct sim_options *ret_options)
 		.duration_s = -1,
 		.seed = 1,
 	};
-	while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
-		status = take_option(option, argv, ret_options);
-		if (status >= 0)
-			return status;
-	}
-	status = take_arguments(argc - optind, argv + optind, ret_options);
+	status = read_options(is_replay() ? &replay_command : &sim_command, argc, argv, ret_options);
+	if (status < 0 && is_replay())
+		status = take_file(argc - optind, argv + optind, ret_options);
 	if (status < 0)
 		status = check(ret_options);
 	if (status < 0)

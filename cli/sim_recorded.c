@@ -10,8 +10,8 @@
 
 #include "cli/command.h"
 #include "core/time_wait.h"
+#include "host/address_text.h"
 #include "sim/simulation.h"
-#include "view/text.h"
 
 #define SECOND_NS 1000000000ull
 
@@ -139,14 +139,14 @@ int sim_recorded_run(struct sim_options *options, struct sim_report *report, str
 
 /* "192.0.2.1:443"; of a hashed address the first digits, which tell it from others: "#0123456789ab:443". */
 static const char *name_of(const struct sim_recorded *recorded, uint32_t destination,
-			   char text[VIEW_ENDPOINT_TEXT])
+			   char text[ENDPOINT_TEXT])
 {
 	const struct berth_endpoint *named = &recorded->replay.named[destination];
 	const uint8_t *b = named->address.bytes;
 
 	if (!recorded->host.hashed)
-		return view_endpoint_text(named, text);
-	snprintf(text, VIEW_ENDPOINT_TEXT, "#%02x%02x%02x%02x%02x%02x:%u", b[0], b[1], b[2], b[3], b[4], b[5],
+		return endpoint_text(named, text);
+	snprintf(text, ENDPOINT_TEXT, "#%02x%02x%02x%02x%02x%02x:%u", b[0], b[1], b[2], b[3], b[4], b[5],
 		 named->port);
 	return text;
 }
@@ -160,7 +160,7 @@ void sim_recorded_text(const struct sim_recorded *recorded, FILE *out)
 {
 	const struct sim_replay *replay = &recorded->replay;
 	const struct sim_peak *peak = &recorded->peak;
-	char name[VIEW_ENDPOINT_TEXT];
+	char name[ENDPOINT_TEXT];
 
 	fprintf(out, " Recorded: %zu connect%s to %u destination%s and %zu bind%s in %g s", replay->connects,
 		plural(replay->connects), replay->destinations, plural(replay->destinations), replay->binds,
@@ -181,7 +181,7 @@ json_t *sim_recorded_json(const struct sim_recorded *recorded)
 {
 	const struct sim_replay *replay = &recorded->replay;
 	const struct sim_peak *peak = &recorded->peak;
-	char name[VIEW_ENDPOINT_TEXT];
+	char name[ENDPOINT_TEXT];
 
 	return json_pack("{s:s, s:b, s:b, s:f, s:i, s:I, s:I, s:I, s:I, s:o, s:{s:s, s:i, s:i, s:f}}",
 			 "recording", recorded->path, "hashed", recorded->host.hashed, "cut",
@@ -201,7 +201,7 @@ json_t *sim_recorded_json(const struct sim_recorded *recorded)
 void sim_recorded_failures_text(const struct sim_recorded *recorded, const struct sim_run_result *run,
 				size_t runs, FILE *out)
 {
-	char first[VIEW_ENDPOINT_TEXT], worst[VIEW_ENDPOINT_TEXT];
+	char first[ENDPOINT_TEXT], worst[ENDPOINT_TEXT];
 
 	fprintf(out, "\n %-17s%10s  %-30s%s\n", "failed", "first, s", "to", "most, of attempts to");
 	for (size_t i = 0; i < runs; i++) {
@@ -218,7 +218,7 @@ void sim_recorded_failures_text(const struct sim_recorded *recorded, const struc
 
 json_t *sim_recorded_failures_json(const struct sim_recorded *recorded, const struct sim_result *result)
 {
-	char first[VIEW_ENDPOINT_TEXT], worst[VIEW_ENDPOINT_TEXT];
+	char first[ENDPOINT_TEXT], worst[ENDPOINT_TEXT];
 
 	if (result->first_failure_s < 0)
 		return json_null();

@@ -6,6 +6,7 @@
 
 #include "daemon/hooks.h"
 #include "daemon/settings.h"
+#include "host/address_text.h"
 #include "host/clock.h"
 
 json_t *ways_json(const struct pinned *pinned)
@@ -34,12 +35,12 @@ static json_t *in_force_json(const struct wire_settings *settings)
 			 (int)settings_withheld(settings));
 }
 
-const char *pinned_remote_text(const struct pinned_exhaustion *exhaustion, char text[VIEW_ENDPOINT_TEXT])
+const char *pinned_remote_text(const struct pinned_exhaustion *exhaustion, char text[ENDPOINT_TEXT])
 {
 	struct berth_endpoint endpoint = { .port = ntohs((uint16_t)exhaustion->to.port_be) };
 
 	memcpy(endpoint.address.bytes, exhaustion->to.address_be, sizeof(endpoint.address.bytes));
-	return view_endpoint_text(&endpoint, text);
+	return endpoint_text(&endpoint, text);
 }
 
 json_t *exhaustions_json(const struct pinned_reader *reader)
@@ -48,7 +49,7 @@ json_t *exhaustions_json(const struct pinned_reader *reader)
 	unsigned count = pinned_exhaustions(reader, latest);
 	json_t *all = json_array();
 	uint64_t now = clock_ns();
-	char text[VIEW_ENDPOINT_TEXT];
+	char text[ENDPOINT_TEXT];
 
 	for (unsigned i = 0; i < count; i++)
 		json_array_append_new(all, json_pack("{s:s, s:I, s:I, s:I, s:f}", "remote",

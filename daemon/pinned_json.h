@@ -8,7 +8,7 @@
 #include <jansson.h>
 
 #include "daemon/pinned.h"
-#include "view/text.h"
+#include "host/address_text.h"
 
 /* How often calls were answered which way, by name. */
 json_t *ways_json(const struct pinned *pinned);
@@ -20,6 +20,6 @@ json_t *pinned_json(const struct pinned *pinned, const struct pinned_reader *rea
 /* The last destinations for which ports ran out: remote, netns, count, last_s (seconds ago). */
 json_t *exhaustions_json(const struct pinned_reader *reader);
 
-const char *pinned_remote_text(const struct pinned_exhaustion *exhaustion, char text[VIEW_ENDPOINT_TEXT]);
+const char *pinned_remote_text(const struct pinned_exhaustion *exhaustion, char text[ENDPOINT_TEXT]);
 
 #endif

@@ -9,8 +9,8 @@
 #include "daemon/hooks.h"
 #include "daemon/pinned.h"
 #include "daemon/say.h"
+#include "host/address_text.h"
 #include "host/clock.h"
-#include "view/text.h"
 
 #define SAY_EVERY_NS (60 * 1000000000ull)
 
@@ -40,10 +40,10 @@ static struct port_events_said *said_of(struct port_events *events, const struct
 static void say_event(const struct wire_destination *to, uint64_t count, uint64_t collisions)
 {
 	struct berth_endpoint endpoint = { .port = ntohs((uint16_t)to->port_be) };
-	char text[VIEW_ENDPOINT_TEXT];
+	char text[ENDPOINT_TEXT];
 
 	memcpy(endpoint.address.bytes, to->address_be, sizeof(endpoint.address.bytes));
-	view_endpoint_text(&endpoint, text);
+	endpoint_text(&endpoint, text);
 	if (count > collisions)
 		say("ports-exhausted (4231): %s: %llu calls of connect() found every port in use: keep connections open "
 		    "and use them again, widen net.ipv4.ip_local_port_range, or add addresses; 'berth explain %s'",
