@@ -5,7 +5,8 @@
 #   make check        set up, build with gcc and clang, run every test
 #   make lint         clang-format, clang-tidy, cppcheck, the manual pages, the scripts
 #   make layers       who may know whom
-#   make bench        print the numbers of docs/ARCHITECTURE.md
+#   make bench        measure everything, in 20 minutes, and make docs/performance.md of it
+#   make bench-quick  the same, less exactly, in 2; no page
 #   make install      DESTDIR=, PREFIX=/usr/local
 #
 # Another compiler or the sanitizers build beside the normal tree:
@@ -50,7 +51,10 @@ SYSTEM_TOOLS = $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard tests/s
 DIFFERENTIAL = $(BUILD)/tests/system/differential
 NEXT_BUILDS  = $(BUILD)/next-program/berth $(BUILD)/next-layout/berth
 FUZZERS      = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
-BENCHES      = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
+# A program of bench/ is NAME.c and what there is of NAME_*.c.
+BENCH_PARTS  = $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*_*.c))
+BENCHES      = $(filter-out $(BENCH_PARTS:.o=),$(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c)))
+LWIP         = $(wildcard /usr/include/lwip)
 
 all: $(BUILD)/berth $(BUILD)/libberth.a $(BUILD)/libberth.so
 
@@ -73,10 +77,10 @@ $(BUILD)/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-# The eBPF program, and the header by which the loader carries it along. Always by clang; one for all builds' flags.
+# The eBPF programs, and the headers by which their loaders carry them along. Always by clang; one for all builds' flags.
 BPF_CC  = clang -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -iquote . \
 	  -idirafter /usr/include/$(shell $(CC) -print-multiarch) -MMD -MP -c
-$(BUILD)/bpf/berth.o: bpf/berth.bpf.c
+$(BUILD)/bpf/%.o: bpf/%.bpf.c
 	$(call say,BPF)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(BPF_CC) -o $@ $<
@@ -84,8 +88,13 @@ $(BUILD)/bpf/berth.o: bpf/berth.bpf.c
 	$(call say,SKEL)
 	$(Q){ echo "/* NOLINTBEGIN: bpftool wrote this */" && $(BPFTOOL) gen skeleton $< name berth && \
 	    echo "/* NOLINTEND */" && echo "#define BERTH_BUILD \"$$(sha256sum <$< | cut -c 1-16)\""; } >$@
+$(BUILD)/trace.skel.h: $(BUILD)/bpf/trace.o
+	$(call say,SKEL)
+	$(Q){ echo "/* NOLINTBEGIN: bpftool wrote this */" && $(BPFTOOL) gen skeleton $< name trace_program && \
+	    echo "/* NOLINTEND */"; } >$@
 $(BUILD)/daemon/hooks.o: $(BUILD)/berth.skel.h
-$(BUILD)/daemon/hooks.o: CPPFLAGS += -isystem $(BUILD)
+$(BUILD)/daemon/trace.o: $(BUILD)/trace.skel.h
+$(BUILD)/daemon/hooks.o $(BUILD)/daemon/trace.o: CPPFLAGS += -isystem $(BUILD)
 
 # What the page is made of goes into the binary.
 $(BUILD)/daemon/page.o: $(wildcard web/*)
@@ -111,7 +120,7 @@ $(PART_TESTS): $(BUILD)/%: $(BUILD)/%.o $(PARTS) $(BUILD)/libberth.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 $(KERNEL_TESTS) $(SYSTEM_TOOLS): $(BUILD)/%: $(BUILD)/%.o
 	$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lmnl -lseccomp -lpthread
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lmnl -lseccomp -lbpf -lpthread
 $(DIFFERENTIAL): $(call objects,tests/differential)
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)
@@ -119,10 +128,13 @@ $(DIFFERENTIAL): $(call objects,tests/differential)
 $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(PARTS) $(BUILD)/libberth.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(foreach program,$(BENCHES),$(eval $(program): $(filter $(program)_%,$(BENCH_PARTS))))
+$(BUILD)/bench/core: LDLIBS += $(if $(LWIP),-llwip)
+$(BUILD)/bench/core_lwip.o: CPPFLAGS += $(addprefix -isystem ,$(LWIP))
 # A fuzzer is built from the sources it feeds, with the sanitizers: the core, and what else it says here.
-$(addprefix $(BUILD)/tests/fuzz/,berth_conf_fuzz registry_fuzz): FUZZED = $(wildcard config/*.c) -linih
+$(addprefix $(BUILD)/tests/fuzz/,berth_conf_fuzz registry_fuzz): FUZZED = $(wildcard config/*.c) host/address_text.c -linih
 $(BUILD)/tests/fuzz/recording_fuzz: FUZZED = $(wildcard sim/*.c) -lm
-$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(wildcard core/*.[ch] config/*.[ch] sim/*.[ch] tests/core/*.h)
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(wildcard core/*.[ch] config/*.[ch] sim/*.[ch] host/address_text.[ch] tests/core/*.h)
 	$(call say,FUZZ)
 	$(Q)mkdir -p $(@D)
 	$(Q)clang $(filter-out -M%,$(CPPFLAGS)) -std=gnu11 -O1 -g $(WARN) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
@@ -147,11 +159,15 @@ lint:
 	@tools/setup.sh build lint
 	@tools/lint.sh
 
-bench:
-	@tools/setup.sh build
+bench bench-quick:
+	@tools/setup.sh build bench
 	@$(MAKE) --no-print-directory all benches $(BUILD)/tests/system/close_first
-	@set -e; for program in $(BENCHES); do echo "== $$program"; $$program; done
-	@echo "== bench/governor.py"; bench/governor.py $(BUILD)
+	@tools/bench.sh $(BUILD) $(if $(filter bench-quick,$@),--quick)
+	@$(if $(filter bench,$@),$(MAKE) --no-print-directory page)
+
+# The results go with the page: it can be made again from them.
+page:
+	bench/page.py $(BUILD)/bench/results docs/performance.md
 
 layers: $(CORE) $(PROGRAM)
 	@tools/layers.py --self-test
@@ -200,4 +216,4 @@ clean:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests fuzzers benches demo check lint bench layers install uninstall clean
+.PHONY: all tests fuzzers benches demo check lint bench bench-quick page layers install uninstall clean

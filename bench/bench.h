@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,16 +41,41 @@ static inline int check(int result, const char *what)
 	return result;
 }
 
-/* The only option there is. True: --json. Anything else ends the program. */
-static inline bool wants_json(int argc, char **argv)
+/* How much is measured. */
+enum effort {
+	EFFORT_FULL,  /* minutes: what the documents quote */
+	EFFORT_QUICK, /* seconds: the same rows of smaller loads in fewer rounds */
+	EFFORT_SMOKE, /* as little as shows that it works; the numbers mean nothing */
+};
+
+struct bench_options {
+	bool json;	       /* on stdout, instead of the text */
+	const char *json_path; /* beside it; or NULL */
+	enum effort effort;
+};
+
+/* All the options there are. Anything else ends the program. */
+static inline struct bench_options take_options(int argc, char **argv)
 {
-	if (argc == 1)
-		return false;
-	if (argc == 2 && strcmp(argv[1], "--json") == 0)
-		return true;
-	fprintf(stderr, "bench/%s: unknown argument \"%s\"; usage: bench/%s [--json]\n",
-		program_invocation_short_name, argv[1], program_invocation_short_name);
-	exit(2);
+	struct bench_options options = { 0 };
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--json") == 0) {
+			options.json = true;
+		} else if (strncmp(argv[i], "--json=", 7) == 0) {
+			options.json_path = argv[i] + 7;
+		} else if (strcmp(argv[i], "--quick") == 0) {
+			options.effort = EFFORT_QUICK;
+		} else if (strcmp(argv[i], "--smoke") == 0) {
+			options.effort = EFFORT_SMOKE;
+		} else {
+			fprintf(stderr,
+				"bench/%s: unknown argument \"%s\"; usage: bench/%s [--json[=FILE]] [--quick|--smoke]\n",
+				program_invocation_short_name, argv[i], program_invocation_short_name);
+			exit(2);
+		}
+	}
+	return options;
 }
 
 static inline void need_root(void)
@@ -58,6 +84,25 @@ static inline void need_root(void)
 		return;
 	fprintf(stderr, "bench/%s: skipped: kernel mode needs root\n", program_invocation_short_name);
 	exit(0);
+}
+
+/* What is done just now, on a terminal; end_progress() takes it away. */
+static inline __attribute__((format(printf, 1, 2))) void say_progress(const char *format, ...)
+{
+	va_list arguments;
+
+	if (!isatty(STDERR_FILENO))
+		return;
+	fputs("\r\033[K", stderr);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+}
+
+static inline void end_progress(void)
+{
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
 }
 
 static inline double now_us(void)
@@ -75,9 +120,11 @@ static inline int ascending(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
-/* Sorts the values. */
+/* Sorts the values. Of none: 0. */
 static inline double median(double *values, unsigned count)
 {
+	if (count == 0)
+		return 0;
 	qsort(values, count, sizeof(*values), ascending);
 	return (values[(count - 1) / 2] + values[count / 2]) / 2;
 }
@@ -144,14 +191,27 @@ static inline void allow_files(unsigned count)
 	check(setrlimit(RLIMIT_NOFILE, &files), "the limit of files");
 }
 
-static inline int start_listener(const struct sockaddr_in *at)
+static inline int start_listener(const struct sockaddr *at, socklen_t size)
 {
-	int fd = check(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"), on = 1;
+	int fd = check(socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"), on = 1;
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	check(bind(fd, (const struct sockaddr *)at, sizeof(*at)), "the listener's bind");
+	check(bind(fd, at, size), "the listener's bind");
 	check(listen(fd, 65535), "listen");
 	return fd;
+}
+
+/* A fork(), or the end. The child is sent the signal when the parent ends. */
+static inline pid_t fork_child(int signal_at_end)
+{
+	pid_t parent = getpid(), pid = check(fork(), "fork");
+
+	if (pid > 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, signal_at_end);
+	if (getppid() != parent) /* which was quicker */
+		_exit(1);
+	return 0;
 }
 
 /* The path of this program. */

@@ -2,9 +2,7 @@
  *
  * What bench/kernel measures, in a process of its own with a network namespace of its own, on stock Linux or in kernel mode.
  *
- * The process is both ends of its connections and stays on one CPU. On loopback a connect() carries its SYN, the answer and
- * the last ACK through the stack within the call, so nobody else has to run for it and no other CPU is waited for;
- * connections are accepted between the timed calls.
+ * The process is both ends of its connections and stays on one CPU.
  *
  * A machine that others use, too, is now fast, now slow. So what is to be compared is measured by turns, in bursts of some
  * milliseconds: a full range and an empty one are in two network namespaces, between which the process goes to and fro; and
@@ -16,230 +14,84 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "bench/bench.h"
+#include "bench/connections.h"
 #include "daemon/hooks.h"
 #include "daemon/settings.h"
 #include "host/cgroup.h"
 
-#define PORTS	     28232u /* the default range, 32768 to 60999 */
 #define DESTINATIONS 8u
-#define FIRST_PORT   7001u /* of the destinations */
-#define BURST_MAX    100u
-#define TIMED	     400u /* calls at each fill */
-#define WARM	     2000u
-#define FAILING_US   400000 /* for so long, calls that must fail are made */
-#define FAILING_MAX  200000u
-#define CHURN	     2000u /* connections by turns, on an empty range and on a full one */
-#define TURNS	     20u
-#define SMALL_RANGE  "32768 33767"
-#define SMALL_TRIES  3000u
+#define TURNS_MAX    20u
+#define TIMED_MAX    400u
+#define CHURN	     2000u /* connections in a turn */
 #define SMALL_TO     4u
-#define HELD_MAX     4000u /* connections, in one process */
 #define MAPS_MAX     64u
 #define HOOKS_MAX    16u
 
-static const double fills[] = { 0, 50, 60, 75, 90, 99, 99.9 };
-#define FILLS (sizeof(fills) / sizeof(fills[0]))
-
-/* A listener, and who connects to it, in a network namespace that others are in as well. */
-struct destination {
-	struct sockaddr_in address;
-	int netns, listener;
-	unsigned held; /* connections to it */
+static const struct worker_load {
+	unsigned turns, timed; /* calls in each */
+	unsigned ports;	       /* of a range that is filled */
+	unsigned small_ports, small_tries;
+} worker_loads[] = {
+	[EFFORT_FULL] = { TURNS_MAX, TIMED_MAX, DEFAULT_PORTS, 1000, 3000 },
+	[EFFORT_QUICK] = { 6, TIMED_MAX, 2000, 1000, 3000 },
+	[EFFORT_SMOKE] = { 1, 4, 200, 10, 30 },
 };
 
+static const struct worker_load *load;
 static struct destination filled[DESTINATIONS], empty[DESTINATIONS];
-static double samples[FAILING_MAX], beside[TIMED];
-static int last_file; /* of those that are not connections */
-static bool binds;    /* to port 0, before connect() */
-
-static inline void pin_to_last_cpu(void)
-{
-	cpu_set_t allowed, last;
-	int cpu = CPU_SETSIZE - 1;
-
-	sched_getaffinity(0, sizeof(allowed), &allowed);
-	while (!CPU_ISSET(cpu, &allowed))
-		cpu--;
-	CPU_ZERO(&last);
-	CPU_SET(cpu, &last);
-	check(sched_setaffinity(0, sizeof(last), &last), "sched_setaffinity");
-}
 
 /* In a network namespace of their own. */
-static inline void open_destinations(struct destination *destinations, unsigned count)
+static inline void open_namespace(struct destination *destinations, unsigned count, unsigned ports)
 {
-	int netns;
+	char range[32];
 
 	enter_namespace();
-	netns = check(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), "/proc/self/ns/net");
-	for (unsigned i = 0; i < count; i++) {
-		destinations[i] = (struct destination){ loopback(1, FIRST_PORT + i), netns, 0, 0 };
-		destinations[i].listener = last_file = start_listener(&destinations[i].address);
-	}
+	caller.ports = ports;
+	snprintf(range, sizeof(range), "%u %u", caller.first, caller.first + ports - 1);
+	set_port_range(range);
+	open_destinations(destinations, count, AF_INET);
 }
 
-static inline void go_to(const struct destination *to)
+/* Connections to one destination, none of which may fail. */
+static inline void sure_burst(const struct destination *to, unsigned count, double *ret_us)
 {
-	check(setns(to->netns, CLONE_NEWNET), "setns");
-}
-
-/* A connection, or -1. The time is that of bind() and connect() alone. */
-static inline int timed_connect(const struct destination *to, double *ret_us)
-{
-	const struct sockaddr_in any = loopback(1, 0);
-	int fd = check(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"), result = 0;
-	double start = now_us();
-
-	if (binds)
-		result = bind(fd, (const struct sockaddr *)&any, sizeof(any));
-	if (result == 0)
-		result = connect(fd, (const struct sockaddr *)&to->address, sizeof(to->address));
-	*ret_us = now_us() - start;
-	if (result == 0)
-		return fd;
-	close(fd);
-	return -1;
-}
-
-static inline int accept_one(const struct destination *at)
-{
-	return check(accept4(at->listener, NULL, NULL, SOCK_CLOEXEC), "accept");
-}
-
-/* Hands all connections to a child that does nothing but hold them, and ends when we do: more than a process may have files
- * open. */
-static inline void hold(void)
-{
-	if (check(fork(), "fork") == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		close(STDOUT_FILENO);
-		for (;;)
-			pause();
-	}
-	close_range((unsigned)last_file + 1, ~0u, 0);
-}
-
-/* Connections stay open as long as we live, at both ends. */
-static inline void fill(struct destination *to, double percent)
-{
-	unsigned wanted = (unsigned)(PORTS * percent / 100);
-	double took;
-
 	go_to(to);
-	for (; to->held < wanted; to->held++) {
-		check(timed_connect(to, &took), "the range cannot be filled");
-		accept_one(to);
-		if (to->held % HELD_MAX == 0)
-			hold();
-	}
-	hold();
+	if (burst(to, 1, count, ret_us) == count)
+		return;
+	fprintf(stderr, "bench/kernel: a connection failed where ports are left\n");
+	exit(1);
 }
 
-/* Makes connections and takes all of them down again, with a reset. At most half of the free ports are used. */
-static inline void burst(const struct destination *to, unsigned count, double *ret_us)
+/* ---- many destinations ---- */
+
+/* Connections made, accepted and taken down, each second. At most half of the free ports are used. */
+static inline double churn(const struct destination *destinations)
 {
-	int fds[BURST_MAX];
-
-	go_to(to);
-	for (unsigned i = 0; i < count; i++)
-		fds[i] = check(timed_connect(to, &ret_us[i]), "a connection where ports are left");
-	for (unsigned i = 0; i < count; i++) {
-		abort_connection(fds[i]);
-		close(accept_one(to));
-	}
-}
-
-static inline unsigned burst_size(const struct destination *to)
-{
-	unsigned left = (PORTS - to->held) / 2;
-
-	return left < BURST_MAX ? left : BURST_MAX;
-}
-
-/* The medians of `count` calls to each of two. */
-static inline void time_by_turns(const struct destination *first, const struct destination *second,
-				 unsigned count, double ret_us[2])
-{
-	unsigned size = burst_size(first);
-
-	for (unsigned done = 0; done < count; done += size) {
-		if (size > count - done)
-			size = count - done;
-		burst(first, size, samples + done);
-		burst(second, size, beside + done);
-	}
-	ret_us[0] = median(samples, count);
-	ret_us[1] = median(beside, count);
-}
-
-static inline void time_failures(const struct destination *to, double ret_us[2])
-{
-	double start = now_us(), sum = 0;
-	unsigned count = 0;
-
-	go_to(to);
-	while (count < FAILING_MAX && now_us() - start < FAILING_US) {
-		if (timed_connect(to, &samples[count]) >= 0) {
-			errno = EISCONN;
-			fail("a call that was to fail");
-		}
-		sum += samples[count++];
-	}
-	ret_us[0] = median(samples, count);
-	ret_us[1] = sum / count;
-}
-
-/* Numbers: for each fill the median there, and on an empty range; of calls that must fail, the median and the mean. */
-static inline void measure_fills(void)
-{
-	double us[2];
-
-	open_destinations(empty, 1);
-	open_destinations(filled, 1);
-	for (unsigned i = 0; i < WARM / TIMED; i++)
-		time_by_turns(filled, empty, TIMED, us);
-	for (unsigned i = 0; i < FILLS; i++) {
-		fill(filled, fills[i]);
-		time_by_turns(filled, empty, TIMED, us);
-		printf("%f\n%f\n", us[0], us[1]);
-	}
-	fill(filled, 100);
-	time_failures(filled, us);
-	printf("%f\n%f\n", us[0], us[1]);
-}
-
-static inline void measure_bound_fills(void)
-{
-	binds = true;
-	measure_fills();
-}
-
-/* Connections made, accepted and taken down, each second. */
-static inline double churn(const struct destination *destinations, unsigned count)
-{
+	unsigned left = (caller.ports - ports_of(99)) / 2, size = left < BURST_MAX ? left : BURST_MAX,
+		 done = 0;
 	double start = now_us(), took[BURST_MAX];
 
-	for (unsigned done = 0, i = 0; done < count; done += BURST_MAX, i++)
-		burst(&destinations[i % DESTINATIONS], BURST_MAX, took);
-	return count / (now_us() - start) * 1e6;
+	for (unsigned i = 0; done < CHURN; done += size, i++)
+		sure_burst(&destinations[i % DESTINATIONS], size, took);
+	return done / (now_us() - start) * 1e6;
 }
 
 /* Numbers: the churn with 99 % of all tuples in use, and on an empty range. */
 static inline void measure_tuples(void)
 {
-	double rates[TURNS], rates_empty[TURNS];
+	double rates[TURNS_MAX], rates_empty[TURNS_MAX];
+	unsigned held;
 
-	open_destinations(empty, DESTINATIONS);
-	open_destinations(filled, DESTINATIONS);
-	for (unsigned i = 0; i < DESTINATIONS; i++)
-		fill(&filled[i], 99);
-	churn(filled, CHURN);
-	for (unsigned i = 0; i < TURNS; i++) {
-		rates[i] = churn(filled, CHURN);
-		rates_empty[i] = churn(empty, CHURN);
+	open_namespace(empty, DESTINATIONS, load->ports);
+	open_namespace(filled, DESTINATIONS, load->ports);
+	if (!fill(filled, DESTINATIONS, 99, &held))
+		fail("the range cannot be filled");
+	churn(filled);
+	for (unsigned i = 0; i < load->turns; i++) {
+		rates[i] = churn(filled);
+		rates_empty[i] = churn(empty);
 	}
-	printf("%f\n%f\n", median(rates, TURNS), median(rates_empty, TURNS));
+	printf("%f\n%f\n", median(rates, load->turns), median(rates_empty, load->turns));
 }
 
 /* A number: calls that fail. We close first, so that TIME_WAIT is ours. */
@@ -248,10 +100,9 @@ static inline void measure_closed(void)
 	unsigned failures = 0;
 	double took;
 
-	open_destinations(filled, SMALL_TO);
-	set_port_range(SMALL_RANGE);
-	binds = true;
-	for (unsigned i = 0; i < SMALL_TRIES; i++) {
+	open_namespace(filled, SMALL_TO, load->small_ports);
+	caller.binds = true;
+	for (unsigned i = 0; i < load->small_tries; i++) {
 		const struct destination *to = &filled[i % SMALL_TO];
 		int fd = timed_connect(to, &took);
 
@@ -266,12 +117,26 @@ static inline void measure_closed(void)
 
 /* ---- what the hooks add ---- */
 
-static inline void time_with_hooks(const struct hooks *hooks, int cgroup_fd, double *ret_us)
+/* The median of a turn, in which the calls are made in bursts, in two namespaces by turns; what came before it has warmed up. */
+static inline double time_turn(void)
+{
+	double samples[TIMED_MAX], beside[BURST_MAX];
+	unsigned size = load->timed < BURST_MAX ? load->timed : BURST_MAX;
+
+	for (int warm = 1; warm >= 0; warm--)
+		for (unsigned done = 0; done < load->timed; done += size) {
+			sure_burst(filled, size, samples + done);
+			sure_burst(empty, size, beside);
+		}
+	return median(samples, load->timed);
+}
+
+static inline double time_with_hooks(const struct hooks *hooks, int cgroup_fd)
 {
 	struct bpf_link *links[HOOKS_MAX];
 	struct bpf_program *program;
 	unsigned count = 0;
-	double us[2];
+	double us;
 
 	bpf_object__for_each_program(program, hooks_object(hooks)) {
 		if (!bpf_program__autoattach(program))
@@ -280,26 +145,16 @@ static inline void time_with_hooks(const struct hooks *hooks, int cgroup_fd, dou
 		if (!links[count++])
 			fail("attach");
 	}
-	time_by_turns(filled, empty, TIMED, us);
-	time_by_turns(filled, empty, TIMED, us);
-	*ret_us = us[0];
+	us = time_turn();
 	while (count > 0)
 		bpf_link__destroy(links[--count]);
-}
-
-static inline void time_without(double *ret_us)
-{
-	double us[2];
-
-	time_by_turns(filled, empty, TIMED, us);
-	time_by_turns(filled, empty, TIMED, us);
-	*ret_us = us[0];
+	return us;
 }
 
 /* Numbers: the median with the hooks and without, and the median of the ratios of turns that follow each other. */
 static inline void measure_added_in(const struct cgroup *cgroup)
 {
-	double with[TURNS], without[TURNS], ratios[TURNS];
+	double with[TURNS_MAX], without[TURNS_MAX], ratios[TURNS_MAX];
 	struct trouble trouble = { "" };
 	struct hooks *hooks = hooks_open(&trouble);
 	struct config config;
@@ -310,18 +165,31 @@ static inline void measure_added_in(const struct cgroup *cgroup)
 	errno = -cgroup_enter(cgroup, getpid());
 	if (errno || !hooks || !hooks_load(hooks, &trouble))
 		fail(trouble.text);
-	for (unsigned i = 0; i < TURNS; i++) {
-		open_destinations(filled, 1);
-		open_destinations(empty, 1);
+	for (unsigned i = 0; i < load->turns; i++) {
+		open_namespace(filled, 1, DEFAULT_PORTS);
+		open_namespace(empty, 1, DEFAULT_PORTS);
 		if (i % 2)
-			time_without(&without[i]);
-		time_with_hooks(hooks, cgroup->fd, &with[i]);
+			without[i] = time_turn();
+		with[i] = time_with_hooks(hooks, cgroup->fd);
 		if (i % 2 == 0)
-			time_without(&without[i]);
+			without[i] = time_turn();
 		ratios[i] = with[i] / without[i];
 		close_range((unsigned)filled[0].netns, ~0u, 0);
 	}
-	printf("%f\n%f\n%f\n", median(with, TURNS), median(without, TURNS), median(ratios, TURNS));
+	printf("%f\n%f\n%f\n", median(with, load->turns), median(without, load->turns),
+	       median(ratios, load->turns));
+}
+
+/* Waits for the child. A signal by which we are to end ends the child first. */
+static inline bool await_child(pid_t child, const sigset_t *signals)
+{
+	int status = 1, signal;
+
+	sigwait(signals, &signal);
+	if (signal != SIGCHLD)
+		kill(child, SIGKILL);
+	waitpid(child, &status, 0);
+	return status == 0;
 }
 
 /* A child is in the cgroup, which is ours to remove. */
@@ -329,20 +197,29 @@ static inline void measure_added(void)
 {
 	char own[PATH_MAX] = "/";
 	struct cgroup cgroup;
-	int status = 0;
+	sigset_t signals;
+	bool good;
+	pid_t child;
 
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGCHLD);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
 	errno = -cgroup_own(own);
 	if (!errno)
 		errno = -cgroup_make(own, "berth-bench", &cgroup);
 	if (errno)
 		fail(own);
-	if (check(fork(), "fork") == 0) {
+	child = fork_child(SIGKILL);
+	if (child == 0) {
+		sigprocmask(SIG_UNBLOCK, &signals, NULL);
 		measure_added_in(&cgroup);
 		exit(0);
 	}
-	wait(&status);
+	good = await_child(child, &signals);
 	cgroup_remove(&cgroup);
-	if (status != 0)
+	if (!good)
 		exit(1);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A network namespace with 100,000 sockets in it, for what must not cost more with many sockets on the host. Whatever
+ * A network namespace with up to 100,000 sockets in it, for what must not cost more with many sockets on the host. Whatever
  * fails ends the program.
  */
 #ifndef BERTH_BENCH_MANY_SOCKETS_H
@@ -10,23 +10,22 @@
 
 enum {
 	HOLDERS = 4,
-	HELD = 12500, /* by each holder, and as many wait in the queue of the listener */
+	HELD = 12500, /* by each holder, at most, and as many wait in the queue of the listener */
 };
 
 /* Holds connections to an address of its own, which nobody accepts, until its parent is gone. */
-static inline void hold(unsigned number, unsigned port, int ready)
+static inline void hold_many(unsigned number, unsigned port, unsigned count, int ready)
 {
 	struct sockaddr_in address = loopback(2 + number, port);
 	int listener = check(socket(AF_INET, SOCK_STREAM, 0), "socket");
 	struct rlimit files;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	getrlimit(RLIMIT_NOFILE, &files);
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
 	check(bind(listener, (struct sockaddr *)&address, sizeof(address)), "bind");
 	check(listen(listener, 65535), "listen");
-	for (int i = 0; i < HELD; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		int fd = check(socket(AF_INET, SOCK_STREAM, 0), "socket");
 
 		check(connect(fd, (struct sockaddr *)&address, sizeof(address)), "connect");
@@ -36,15 +35,16 @@ static inline void hold(unsigned number, unsigned port, int ready)
 		pause();
 }
 
-static inline void fill_host(unsigned port)
+/* With `held` connections in each of HOLDERS processes, to ports from `port` on. */
+static inline void fill_host(unsigned port, unsigned held)
 {
 	int ready[2];
 	char byte;
 
 	check(pipe2(ready, O_CLOEXEC), "pipe");
 	for (unsigned i = 0; i < HOLDERS; i++)
-		if (check(fork(), "fork") == 0)
-			hold(i, port, ready[1]);
+		if (fork_child(SIGKILL) == 0)
+			hold_many(i, port, held, ready[1]);
 	close(ready[1]);
 	for (unsigned i = 0; i < HOLDERS; i++) {
 		if (read(ready[0], &byte, 1) != 1) {

@@ -4,7 +4,7 @@
  * long as the socket lives or is in TIME_WAIT. A holder keeps a part of the range connected to one destination, or in TIME_WAIT
  * with it, on stock Linux and in kernel mode, and somebody outside connects to another destination.
  *
- *	build/bench/outsiders [--json]
+ *	build/bench/outsiders [--json[=FILE]] [--quick|--smoke]
  *
  * Needs root. All of it is in a network namespace of its own, over loopback, with a range of 4,000 ports: stock Linux
  * fills a larger one slowly, and keeps only so many connections in TIME_WAIT (tcp_max_tw_buckets). The time is that of
@@ -12,10 +12,10 @@
  */
 #include <sys/epoll.h>
 
-#include "bench/bench.h"
+#include "bench/report.h"
 
-#define PORTS	    4000u
-#define RANGE	    "32768 36767"
+#define PORTS	    4000u /* at most */
+#define FIRST_PORT  32768u
 #define HELD_PORT   7001
 #define OTHERS_PORT 7002
 #define SAMPLES	    300u
@@ -27,9 +27,16 @@ static const struct fill {
 	      { 99, "live" }, { 99, "TIME_WAIT" }, { 100, "TIME_WAIT" } };
 #define FILLS (sizeof(fills) / sizeof(fills[0]))
 
+/* Ports in the range, and connections by which is measured. */
+static const struct load {
+	unsigned ports, samples;
+} loads[] = {
+	[EFFORT_FULL] = { PORTS, SAMPLES }, [EFFORT_QUICK] = { 1000, SAMPLES }, [EFFORT_SMOKE] = { 100, 20 }
+};
+static const struct load *load = loads;
+
 struct measured {
-	unsigned succeeded; /* of SAMPLES */
-	double median_us;
+	double succeeded_percent, median_ns;
 };
 
 static int try_connect(int fd, unsigned port)
@@ -88,12 +95,11 @@ static _Noreturn void serve(int listener)
 static pid_t start_server(unsigned port)
 {
 	const struct sockaddr_in at = loopback(1, port);
-	int fd = start_listener(&at);
+	int fd = start_listener((const struct sockaddr *)&at, sizeof(at));
 	pid_t pid;
 
-	pid = fork();
+	pid = fork_child(SIGKILL);
 	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		allow_files(2 * PORTS);
 		serve(fd);
 	}
@@ -109,34 +115,35 @@ static void end(pid_t pid)
 
 static struct measured measure(void)
 {
-	struct measured measured = { 0 };
+	unsigned succeeded = 0;
 	double samples[SAMPLES];
 
-	for (unsigned i = 0; i < SAMPLES; i++) {
+	for (unsigned i = 0; i < load->samples; i++) {
 		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		double start = now_us();
 
-		measured.succeeded += try_connect(fd, OTHERS_PORT) == 0;
+		succeeded += try_connect(fd, OTHERS_PORT) == 0;
 		samples[i] = now_us() - start;
 		abort_connection(fd);
 	}
-	measured.median_us = median(samples, SAMPLES);
-	return measured;
+	return (struct measured){ 100.0 * succeeded / load->samples, median(samples, load->samples) * 1e3 };
 }
 
 static void run_side(char *const argv[], struct measured *ret_measured)
 {
 	pid_t pid, servers[2];
 	int to[2], from[2];
-	char said[16];
+	char said[16], range[32];
 	FILE *out, *in;
 
 	enter_namespace();
-	set_port_range(RANGE);
+	snprintf(range, sizeof(range), "%u %u", FIRST_PORT, FIRST_PORT + load->ports - 1);
+	set_port_range(range);
 	servers[0] = start_server(HELD_PORT);
 	servers[1] = start_server(OTHERS_PORT);
-	if (pipe2(to, O_CLOEXEC) < 0 || pipe2(from, O_CLOEXEC) < 0 || (pid = fork()) < 0)
+	if (pipe2(to, O_CLOEXEC) < 0 || pipe2(from, O_CLOEXEC) < 0)
 		fail("the holder");
+	pid = fork_child(SIGKILL);
 	if (pid == 0) {
 		dup2(to[0], STDIN_FILENO);
 		dup2(from[1], STDOUT_FILENO);
@@ -148,7 +155,7 @@ static void run_side(char *const argv[], struct measured *ret_measured)
 	out = fdopen(to[1], "w");
 	in = fdopen(from[0], "r");
 	for (size_t i = 0; i < FILLS; i++) {
-		fprintf(out, "%u %s\n", PORTS / 100 * fills[i].percent, fills[i].state);
+		fprintf(out, "%u %s\n", load->ports / 100 * fills[i].percent, fills[i].state);
 		fflush(out);
 		if (!fgets(said, sizeof(said), in))
 			fail("the holder has ended");
@@ -161,47 +168,49 @@ static void run_side(char *const argv[], struct measured *ret_measured)
 	end(servers[1]);
 }
 
-static double percent(const struct measured *measured)
-{
-	return 100.0 * measured->succeeded / SAMPLES;
-}
+/* "Outside" is a program that Berth does not steer. */
+#define CONNECTS "outside, to another destination than that of connections which "
 
-static void print_table(const struct measured *stock, const struct measured *berth)
+/* The rows of one state in which the held connections are. */
+static void add_state(struct report *report, const char *state, const struct measured *stock,
+		      const struct measured *steered)
 {
-	puts("connect() outside of Berth, to another destination than the holder's");
-	printf("%-22s %14s %14s %16s %14s\n", "held of the range", "stock: succeed", "p50 us",
-	       "kernel: succeed", "p50 us");
-	for (size_t i = 0; i < FILLS; i++)
-		printf("%3u %% %-16s %12.1f %% %14.2f %14.1f %% %14.2f\n", fills[i].percent, fills[i].state,
-		       percent(&stock[i]), stock[i].median_us, percent(&berth[i]), berth[i].median_us);
-}
+	const char *names[2] = { strcmp(state, "live") == 0 ? CONNECTS "live: succeeded"
+							    : CONNECTS "are in TIME_WAIT: succeeded",
+				 strcmp(state, "live") == 0 ? CONNECTS "live: p50"
+							    : CONNECTS "are in TIME_WAIT: p50" };
 
-static void print_json(const struct measured *stock, const struct measured *berth)
-{
-	puts("[");
-	for (size_t i = 0; i < FILLS; i++)
-		printf("  {\"held_percent\": %u, \"state\": \"%s\", \"stock_succeed_percent\": %.1f, \"stock_median_us\": %.3f, "
-		       "\"kernel_succeed_percent\": %.1f, \"kernel_median_us\": %.3f}%s\n",
-		       fills[i].percent, fills[i].state, percent(&stock[i]), stock[i].median_us,
-		       percent(&berth[i]), berth[i].median_us, i + 1 < FILLS ? "," : "");
-	puts("]");
+	for (size_t i = 0; i < FILLS; i++) {
+		const struct measured *sides[2] = { &stock[i], &steered[i] };
+
+		for (int side = 0; side < 2 && strcmp(fills[i].state, state) == 0; side++) {
+			const char *who = side == 0 ? "stock" : "kernel";
+			double percent = sides[side]->succeeded_percent, ns = sides[side]->median_ns;
+
+			report_add(report, &(struct report_row){ names[0], who, fills[i].percent, NAN, NULL,
+								 percent, percent, percent, "%", NULL });
+			report_add(report, &(struct report_row){ names[1], who, fills[i].percent, NAN, NULL,
+								 ns, ns, ns, "ns", NULL });
+		}
+	}
 }
 
 int main(int argc, char **argv)
 {
+	static struct report report;
 	struct measured stock[FILLS], steered[FILLS];
 	char *self = find_self(), *berth = find_berth();
-	bool json;
+	struct bench_options options;
 
 	if (argc == 2 && strcmp(argv[1], "--holder") == 0)
 		return holder();
-	json = wants_json(argc, argv);
+	options = take_options(argc, argv);
+	load = &loads[options.effort];
 	need_root();
 	run_side((char *[]){ self, "--holder", NULL }, stock);
 	run_side((char *[]){ berth, "run", "--mode=kernel", "--", self, "--holder", NULL }, steered);
-	if (json)
-		print_json(stock, steered);
-	else
-		print_table(stock, steered);
+	add_state(&report, "live", stock, steered);
+	add_state(&report, "TIME_WAIT", stock, steered);
+	report_finish(&report, "outsiders", &options);
 	return 0;
 }

@@ -2,14 +2,14 @@
  *
  * What `berth run --mode=supervise` adds to a call, and that a host with many sockets does not make it more.
  *
- *	build/bench/supervise [--json]
+ *	build/bench/supervise [--json[=FILE]] [--quick|--smoke]
  *
  * The same calls are timed in a process of its own on stock Linux and under Berth, in turn, all in one network
  * namespace; a time is the median of 2,000 calls, and of that the median of seven rounds. Then again with
  * 100,000 sockets of others in the namespace. BERTH names another binary than the one beside this one.
  */
-#include "bench/bench.h"
 #include "bench/many_sockets.h"
+#include "bench/report.h"
 
 enum {
 	CALLS = 2000,
@@ -78,7 +78,7 @@ static double time_one(enum timed timed, int listener, unsigned number)
 }
 
 /* Prints the median of each kind, one a line. */
-static int measure(void)
+static int measure(unsigned calls)
 {
 	static double times[CALLS];
 	struct sockaddr_in address = loopback(1, PORT);
@@ -88,16 +88,28 @@ static int measure(void)
 	check(bind(listener, (struct sockaddr *)&address, sizeof(address)), "bind");
 	check(listen(listener, 16), "listen");
 	for (enum timed timed = 0; timed < TIMED; timed++) {
-		for (unsigned i = 0; i < CALLS; i++)
+		for (unsigned i = 0; i < calls; i++)
 			times[i] = time_one(timed, listener, i);
-		printf("%.3f\n", median(times, CALLS));
+		printf("%.3f\n", median(times, calls));
 	}
 	return 0;
 }
 
 /* ---- the one that measures ---- */
 
+static const struct load {
+	unsigned rounds;
+	const char *calls;
+	unsigned held; /* sockets of others, by each holder */
+} loads[] = {
+	[EFFORT_FULL] = { ROUNDS, "2000", HELD },
+	[EFFORT_QUICK] = { 3, "500", HELD / 5 },
+	[EFFORT_SMOKE] = { 1, "5", 10 },
+};
+
 static const char *self, *berth;
+static const struct load *load;
+static struct report report;
 
 /* Runs measure() in a process of its own and reads its lines. */
 static void run_round(enum way way, double result[TIMED])
@@ -107,13 +119,14 @@ static void run_round(enum way way, double result[TIMED])
 	pid_t pid;
 
 	check(pipe2(pipe_fds, O_CLOEXEC), "pipe");
-	pid = check(fork(), "fork");
+	pid = fork_child(SIGKILL);
 	if (pid == 0) {
 		dup2(pipe_fds[1], STDOUT_FILENO);
 		if (way == BERTH)
-			execl(berth, berth, "run", "--mode=supervise", "--", self, "--measure", NULL);
+			execl(berth, berth, "run", "--mode=supervise", "--", self, "--measure", load->calls,
+			      NULL);
 		else
-			execl(self, self, "--measure", NULL);
+			execl(self, self, "--measure", load->calls, NULL);
 		fail(way == BERTH ? berth : self);
 	}
 	close(pipe_fds[1]);
@@ -131,65 +144,50 @@ static void run_round(enum way way, double result[TIMED])
 	}
 }
 
-static void run_rounds(double result[WAYS][TIMED])
+static void add_row(enum timed timed, const char *side, unsigned sockets, double values[ROUNDS])
 {
-	static double rounds[WAYS][TIMED][ROUNDS];
+	double middle = median(values, load->rounds); /* sorts them */
+
+	report_add(&report, &(struct report_row){ timed_names[timed], side, NAN, sockets, "other sockets",
+						  middle, values[0], values[load->rounds - 1], "ns", NULL });
+}
+
+static void run_rounds(unsigned sockets)
+{
+	static double rounds[WAYS][TIMED][ROUNDS], added[TIMED][ROUNDS];
 	double one[TIMED];
 
-	for (int round = 0; round < ROUNDS; round++) {
+	for (unsigned round = 0; round < load->rounds; round++)
 		for (enum way way = STOCK; way < WAYS; way++) {
+			say_progress("%u other sockets, round %u", sockets, round + 1);
 			run_round(way, one);
 			for (enum timed timed = 0; timed < TIMED; timed++)
-				rounds[way][timed][round] = one[timed];
+				rounds[way][timed][round] = one[timed] * 1e3;
 		}
+	end_progress();
+	for (enum timed timed = 0; timed < TIMED; timed++) {
+		for (unsigned i = 0; i < load->rounds; i++)
+			added[timed][i] = rounds[BERTH][timed][i] - rounds[STOCK][timed][i];
+		add_row(timed, "stock", sockets, rounds[STOCK][timed]);
+		add_row(timed, "supervise", sockets, rounds[BERTH][timed]);
+		add_row(timed, "added", sockets, added[timed]);
 	}
-	for (enum way way = STOCK; way < WAYS; way++)
-		for (enum timed timed = 0; timed < TIMED; timed++)
-			result[way][timed] = median(rounds[way][timed], ROUNDS);
-}
-
-static void print_table(const char *title, double result[WAYS][TIMED])
-{
-	printf("%s\n  %-26s %10s %10s %10s %8s\n", title, "p50, microseconds", "stock", "Berth", "added",
-	       "ratio");
-	for (enum timed timed = 0; timed < TIMED; timed++)
-		printf("  %-26s %10.2f %10.2f %10.2f %7.1fx\n", timed_names[timed], result[STOCK][timed],
-		       result[BERTH][timed], result[BERTH][timed] - result[STOCK][timed],
-		       result[BERTH][timed] / result[STOCK][timed]);
-}
-
-static void print_json(unsigned sockets, double result[WAYS][TIMED], bool last)
-{
-	printf(" {\"sockets\": %u, \"unit\": \"us\", \"p50\": {", sockets);
-	for (enum timed timed = 0; timed < TIMED; timed++)
-		printf("%s\n  \"%s\": {\"stock\": %.3f, \"berth\": %.3f, \"added\": %.3f}", timed ? "," : "",
-		       timed_names[timed], result[STOCK][timed], result[BERTH][timed],
-		       result[BERTH][timed] - result[STOCK][timed]);
-	printf("}}%s\n", last ? "" : ",");
 }
 
 int main(int argc, char **argv)
 {
-	double empty[WAYS][TIMED], full[WAYS][TIMED];
-	bool json;
+	struct bench_options options;
 
-	if (argc == 2 && strcmp(argv[1], "--measure") == 0)
-		return measure();
-	json = wants_json(argc, argv);
+	if (argc == 3 && strcmp(argv[1], "--measure") == 0)
+		return measure((unsigned)atoi(argv[2]));
+	options = take_options(argc, argv);
+	load = &loads[options.effort];
 	self = find_self();
 	berth = find_berth();
 	enter_namespace();
-	run_rounds(empty);
-	fill_host(PORT + 1);
-	run_rounds(full);
-	if (json) {
-		puts("[");
-		print_json(0, empty, false);
-		print_json(2 * HOLDERS * HELD, full, true);
-		puts("]");
-	} else {
-		print_table("what supervise adds to a call", empty);
-		print_table("the same on a host with 100,000 other sockets", full);
-	}
+	run_rounds(0);
+	fill_host(PORT + 1, load->held);
+	run_rounds(2 * HOLDERS * load->held);
+	report_finish(&report, "supervise", &options);
 	return 0;
 }

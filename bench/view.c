@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a look at the port space costs on a host with 100,000 sockets: the CPU time, user and system, of a whole process; as
- * any user, and as root with a berth daemon on the host. Then what that daemon takes for a scrape, and for the page, in a
- * second each.
+ * What a look at the port space costs on a host with 100,000 sockets: the CPU time, user and system, of a whole process.
  *
- *	build/bench/view [--json]
+ *	build/bench/view [--json[=FILE]] [--quick|--smoke]
  *
- * Half of the sockets are in the port range; the other half, the far ends, are not. Medians of ROUNDS processes and of SECONDS.
- * BERTH names another binary than the one beside this one.
+ * Half of the sockets are in the port range; the other half, the far ends, are not. Medians of ROUNDS processes. BERTH
+ * names another binary than the one beside this one.
  */
-#include "bench/bench.h"
 #include "bench/many_sockets.h"
-#include "bench/own_daemon.h"
+#include "bench/report.h"
 
 enum {
 	ROUNDS = 15,
-	SECONDS = 9,
 	PORT = 7001,
 };
 
@@ -68,106 +64,26 @@ static double run_once(size_t row)
 	return cpu_ms(&usage);
 }
 
-static double measure(size_t row)
-{
-	double times[ROUNDS];
-
-	for (int round = 0; round < ROUNDS; round++)
-		times[round] = run_once(row);
-	return median(times, ROUNDS);
-}
-
-/* The row's CPU time, in milliseconds. */
-static void print_row(const char *who, const char *title, double ms, bool json)
-{
-	static bool is_later;
-
-	if (json)
-		printf("%s\n \"%s%s\": %.1f", is_later ? "," : "", who, title, ms);
-	else
-		printf("  %-52s%8.1f ms\n", title, ms);
-	is_later = true;
-}
-
-static void measure_rows(const char *who, bool json)
-{
-	for (size_t row = 0; row < ROWS; row++)
-		print_row(who, rows[row].title, measure(row), json);
-}
-
-/* CPU time that the web process takes in a second in which it is asked for these paths. */
-static double measure_second(const char *const paths[])
-{
-	double before = web_cpu_ms();
-
-	for (unsigned i = 0; paths[i]; i++)
-		if (ask_web(paths[i]) < 1000)
-			fail(paths[i]);
-	poll(NULL, 0, 1000);
-	return web_cpu_ms() - before;
-}
-
-static double measure_web(const char *const paths[])
-{
-	double times[SECONDS];
-
-	measure_second(paths); /* the first look is dearer */
-	for (unsigned second = 0; second < SECONDS; second++)
-		times[second] = measure_second(paths);
-	return median(times, SECONDS);
-}
-
-static void measure_daemon(bool json)
-{
-	print_row("", "a scrape of /metrics", measure_web((const char *const[]){ "/metrics", NULL }), json);
-	print_row(
-		"", "a second of the page",
-		measure_web((const char *const[]){ "/api/v1/status?destinations=100", "/api/v1/map", NULL }),
-		json);
-	print_row("", "a second of the page, ten viewers",
-		  measure_web((const char *const[]){ "/api/v1/status?destinations=100",
-						     "/api/v1/map",
-						     "/api/v1/status?destinations=100",
-						     "/api/v1/map",
-						     "/api/v1/status?destinations=100",
-						     "/api/v1/map",
-						     "/api/v1/status?destinations=100",
-						     "/api/v1/map",
-						     "/api/v1/status?destinations=100",
-						     "/api/v1/map",
-						     "/api/v1/status?destinations=100",
-						     "/api/v1/map",
-						     "/api/v1/status?destinations=100",
-						     "/api/v1/map",
-						     "/api/v1/status?destinations=100",
-						     "/api/v1/map",
-						     "/api/v1/status?destinations=100",
-						     "/api/v1/map",
-						     "/api/v1/status?destinations=100",
-						     "/api/v1/map",
-						     NULL }),
-		  json);
-}
-
 int main(int argc, char **argv)
 {
-	bool json = wants_json(argc, argv), is_root = geteuid() == 0;
+	const unsigned held[] = { [EFFORT_FULL] = HELD, [EFFORT_QUICK] = HELD / 5, [EFFORT_SMOKE] = 10 };
+	const unsigned rounds[] = { [EFFORT_FULL] = ROUNDS, [EFFORT_QUICK] = 5, [EFFORT_SMOKE] = 1 };
+	const struct bench_options options = take_options(argc, argv);
+	static struct report report;
+	double times[ROUNDS], middle;
+	unsigned count = rounds[options.effort], sockets = 2 * HOLDERS * held[options.effort];
 
 	berth = find_berth();
 	enter_namespace();
-	fill_host(PORT);
-	printf(json ? "{\"sockets\": %d, \"unit\": \"ms\", \"p50\": {"
-		    : "CPU time with %d sockets on the host\n",
-	       2 * HOLDERS * HELD);
-	measure_rows("", json);
-	if (is_root) {
-		start_own_daemon(berth);
-		if (!json)
-			puts("as root, and berth daemon is there");
-		measure_rows("with daemon: ", json);
-		measure_daemon(json);
-		end_own_daemon();
+	fill_host(PORT, held[options.effort]);
+	for (size_t row = 0; row < ROWS; row++) {
+		for (unsigned round = 0; round < count; round++)
+			times[round] = run_once(row);
+		middle = median(times, count);
+		report_add(&report, &(struct report_row){ "CPU time of a look at all sockets",
+							  rows[row].title, NAN, sockets, "sockets", middle,
+							  times[0], times[count - 1], "ms", NULL });
 	}
-	puts(json ? "}}" : "");
+	report_finish(&report, "view", &options);
 	return 0;
 }

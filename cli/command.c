@@ -2,7 +2,6 @@
 #include "cli/command.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -34,19 +33,30 @@ int failure(const char *command, const char *format, ...)
 	return EXIT_FAILED;
 }
 
-int common_option(const char *command, const char *help, int option, char **argv)
+int read_options(const struct command_options *options, int argc, char **argv, void *request)
 {
-	switch (option) {
-	case 'h':
-		fputs(help, stdout);
-		return EXIT_OK;
-	case ':':
-		return usage_error(command, "%s needs a value; 'berth %s --help' lists the options",
-				   argv[optind - 1], command);
-	default:
-		return usage_error(command, "no option '%s'; 'berth %s --help' lists them", argv[optind - 1],
-				   command);
+	const char *command = options->command;
+	int option, status = -1;
+
+	while (status < 0 &&
+	       (option = getopt_long(argc, argv, options->letters, options->names, NULL)) != -1) {
+		switch (option) {
+		case 'h':
+			fputs(options->help, stdout);
+			return EXIT_OK;
+		case ':':
+			return usage_error(command, "%s needs a value; 'berth %s --help' lists the options",
+					   argv[optind - 1], command);
+		case '?':
+			return usage_error(command, "no option '%s'; 'berth %s --help' lists them",
+					   argv[optind - 1], command);
+		default:
+			status = options->take(option, request);
+		}
 	}
+	if (status < 0 && options->no_words && optind < argc)
+		return usage_error(command, "unexpected '%s'; %s", argv[optind], options->no_words);
+	return status;
 }
 
 int print_json(json_t *document, size_t flags)

@@ -5,6 +5,7 @@
 #ifndef BERTH_CLI_COMMAND_H
 #define BERTH_CLI_COMMAND_H
 
+#include <getopt.h>
 #include <jansson.h>
 
 /* Exit statuses every command shares (a program that berth runs has its own). */
@@ -30,6 +31,7 @@ int command_detach(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_explain(int argc, char **argv);
 int command_map(int argc, char **argv);
+int command_record(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_sim(int argc, char **argv);
 int command_status(int argc, char **argv);
@@ -40,9 +42,23 @@ int command_top(int argc, char **argv);
 int usage_error(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int failure(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* What getopt_long() returned, with an option string that begins with ':', and is none of the command's own: 'h'
- * prints the help, ':' and '?' are mistakes. Returns the exit status. */
-int common_option(const char *command, const char *help, int option, char **argv);
+/* The options of a command, as getopt_long() reads them. Every command has --help, and most have --json. */
+enum {
+	OPTION_JSON = 256,
+	OPTION_OWN, /* the first long option of a command's own that has no letter */
+};
+struct command_options {
+	const char *command, *help;
+	const char *letters; /* begin with ':', so that it is said here what is wrong */
+	const struct option *names;
+	/* What is said of a word that is no option; NULL: the command takes words, from argv[optind] on. */
+	const char *no_words;
+	/* Takes one option of the command's own, its value in optarg. -1 to go on, or the exit status. */
+	int (*take)(int option, void *request);
+};
+
+/* Reads them; request is handed on. -1 to go on, or the exit status: after --help, or a mistake. */
+int read_options(const struct command_options *options, int argc, char **argv, void *request);
 
 /* Prints a document on stdout, on lines of its own, and gives the reference up. 0, or -ENOMEM if it is NULL. */
 int print_json(json_t *document, size_t flags);

@@ -2,14 +2,15 @@
  *
  * berth config: checks a berth.conf, or makes one of what was exported from the registry of Windows.
  */
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "cli/command.h"
 #include "config/registry.h"
+#include "host/address_text.h"
 
 static const char help[] =
 	"Usage: berth config [--json] FILE\n"
@@ -26,7 +27,7 @@ static const char help[] =
 	"  not_taken_over[]  of a .reg file: line, name, reason\n";
 
 static const struct option long_options[] = {
-	{ "json", no_argument, NULL, 'j' },
+	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
@@ -60,7 +61,7 @@ static json_t *parameters_to_json(const struct config *config)
 
 static json_t *berth_to_json(const struct config *config)
 {
-	char text[CONFIG_ENDPOINT_SIZE];
+	char listen[ENDPOINT_TEXT], text[CONFIG_DESTINATION_TEXT];
 	json_t *cgroups = json_array(), *destinations = json_array();
 
 	for (unsigned i = 0; i < config->exclude_cgroup_count; i++)
@@ -70,10 +71,10 @@ static json_t *berth_to_json(const struct config *config)
 							    &config->exclude_destination[i], text)));
 	return json_pack("{ss ss sb ss so so so so}", "policy", berth_policy_name(config->policy),
 			 "exhausted", config_exhausted_name(config->exhausted), "time-wait-timestamps-only",
-			 config->time_wait_timestamps_only, "listen",
-			 config_endpoint_text(&config->listen, text), "token-file",
-			 path_to_json(config->token_file), "cgroup", path_to_json(config->cgroup),
-			 "exclude-cgroup", cgroups, "exclude-destination", destinations);
+			 config->time_wait_timestamps_only, "listen", endpoint_text(&config->listen, listen),
+			 "token-file", path_to_json(config->token_file), "cgroup",
+			 path_to_json(config->cgroup), "exclude-cgroup", cgroups, "exclude-destination",
+			 destinations);
 }
 
 /* import is NULL for a berth.conf. */
@@ -125,10 +126,14 @@ static int show(const char *path, bool json)
 	static struct registry_import import;
 	char line[CONFIG_LINE_SIZE];
 	struct config_fault fault;
-	bool registry = ends_in_reg(path);
+	bool registry = ends_in_reg(path), good;
+	size_t size;
+	char *text = config_load(path, &size, &fault);
 
-	if (!(registry ? registry_read_file(path, &import, &fault)
-		       : config_read_file(path, &import.config, &fault))) {
+	good = text && (registry ? registry_read(text, size, &import, &fault)
+				 : config_read(text, size, &import.config, &fault));
+	free(text);
+	if (!good) {
 		config_fault_line(path, &fault, line);
 		return failure("config", "%s", line);
 	}
@@ -141,20 +146,23 @@ static int show(const char *path, bool json)
 	return EXIT_OK;
 }
 
+static int take_option(int option, void *json)
+{
+	*(bool *)json = option == OPTION_JSON;
+	return -1;
+}
+
+static const struct command_options command_options = {
+	"config", help, ":h", long_options, NULL, take_option
+};
+
 int command_config(int argc, char **argv)
 {
 	bool json = false;
-	int option;
+	int status = read_options(&command_options, argc, argv, &json);
 
-	while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
-		switch (option) {
-		case 'j':
-			json = true;
-			break;
-		default:
-			return common_option("config", help, option, argv);
-		}
-	}
+	if (status >= 0)
+		return status;
 	if (optind + 1 != argc)
 		return usage_error("config", "one FILE is needed; 'berth config --help' shows how");
 	return show(argv[optind], json);

@@ -2,7 +2,6 @@
  *
  * berth daemon: smart ports for a machine or a cgroup.
  */
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -21,7 +20,7 @@ static const char help[] =
 	"  -h, --help             this text\n";
 
 enum {
-	OPTION_CONFIG = 256,
+	OPTION_CONFIG = OPTION_OWN,
 	OPTION_CGROUP,
 	OPTION_PIN,
 	OPTION_CHECK
@@ -36,40 +35,41 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
-/* -1 to go on, or the exit status. */
-static int take_option(int option, char **argv, struct daemon_options *options, bool *check)
+struct request {
+	struct daemon_options options;
+	bool check;
+};
+
+static int take_option(int option, void *context)
 {
+	struct request *request = context;
+
 	switch (option) {
 	case OPTION_CONFIG:
-		options->config_path = optarg;
+		request->options.config_path = optarg;
 		return -1;
 	case OPTION_CGROUP:
-		options->cgroup = optarg;
+		request->options.cgroup = optarg;
 		return -1;
 	case OPTION_PIN:
-		options->pin = optarg;
-		return -1;
-	case OPTION_CHECK:
-		*check = true;
+		request->options.pin = optarg;
 		return -1;
 	default:
-		return common_option("daemon", help, option, argv);
+		request->check = true;
+		return -1;
 	}
 }
 
+static const struct command_options command_options = {
+	"daemon", help, ":h", long_options, "'berth daemon --help' shows how", take_option
+};
+
 int command_daemon(int argc, char **argv)
 {
-	struct daemon_options options = { 0 };
-	bool check = false;
-	int option, status;
+	struct request request = { 0 };
+	int status = read_options(&command_options, argc, argv, &request);
 
-	while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
-		status = take_option(option, argv, &options, &check);
-		if (status >= 0)
-			return status;
-	}
-	if (optind < argc)
-		return usage_error("daemon", "'%s' is one word too many; 'berth daemon --help' shows how",
-				   argv[optind]);
-	return check ? daemon_check(&options) : daemon_run(&options);
+	if (status >= 0)
+		return status;
+	return request.check ? daemon_check(&request.options) : daemon_run(&request.options);
 }

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/destination.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "cli/command.h"
+#include "host/address_text.h"
 #include "host/socket_address.h"
 
 #define LONGEST_HOST 1025 /* NI_MAXHOST */
@@ -51,20 +50,6 @@ static int resolve(const char *command, const char *host, const char *port, stru
 	return EXIT_OK;
 }
 
-static int read_from(const char *command, const char *from, struct berth_address *ret_address)
-{
-	struct in6_addr v6;
-	struct in_addr v4;
-
-	if (inet_pton(AF_INET, from, &v4) == 1)
-		*ret_address = berth_address_v4(ntohl(v4.s_addr));
-	else if (inet_pton(AF_INET6, from, &v6) == 1)
-		memcpy(ret_address->bytes, &v6, sizeof(v6));
-	else
-		return usage_error(command, "--from=%s: a local address, in numbers", from);
-	return EXIT_OK;
-}
-
 int destination_read(const char *command, const char *text, const char *from,
 		     struct destination *ret_destination)
 {
@@ -81,9 +66,9 @@ int destination_read(const char *command, const char *text, const char *from,
 	for (const struct addrinfo *one = list; one; one = one->ai_next)
 		destination.addresses++;
 	endpoint_from_sockaddr(&address, list->ai_addrlen, &destination.pair.remote);
-	if (from)
-		status = read_from(command, from, &destination.pair.local);
-	else
+	if (from && !address_from_text(from, &destination.pair.local))
+		status = usage_error(command, "--from=%s: a local address, in numbers", from);
+	else if (!from)
 		destination.route_error = route_source(&address, list->ai_addrlen, &destination.pair.local);
 	freeaddrinfo(list);
 	if (destination.pair.remote.port == 0)

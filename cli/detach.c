@@ -2,7 +2,6 @@
  *
  * berth detach: takes away what a daemon has attached.
  */
-#include <getopt.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,8 +22,7 @@ static const char help[] =
 	"  -h, --help             this text\n";
 
 enum {
-	OPTION_PIN = 256,
-	OPTION_JSON
+	OPTION_PIN = OPTION_OWN
 };
 
 static const struct option long_options[] = {
@@ -39,20 +37,20 @@ struct request {
 	bool json;
 };
 
-/* -1 to go on, or the exit status. */
-static int take_option(int option, char **argv, struct request *request)
+static int take_option(int option, void *context)
 {
-	switch (option) {
-	case OPTION_PIN:
+	struct request *request = context;
+
+	if (option == OPTION_PIN)
 		request->pin = optarg;
-		return -1;
-	case OPTION_JSON:
+	else
 		request->json = true;
-		return -1;
-	default:
-		return common_option("detach", help, option, argv);
-	}
+	return -1;
 }
+
+static const struct command_options command_options = {
+	"detach", help, ":h", long_options, "'berth detach --help' shows how", take_option
+};
 
 static void note(void *context, enum detached kind, const char *name)
 {
@@ -134,16 +132,10 @@ int command_detach(int argc, char **argv)
 	struct trouble trouble = { "" };
 	json_t *report;
 	bool done;
-	int option, status;
+	int status = read_options(&command_options, argc, argv, &request);
 
-	while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
-		status = take_option(option, argv, &request);
-		if (status >= 0)
-			return status;
-	}
-	if (optind < argc)
-		return usage_error("detach", "'%s' is one word too many; 'berth detach --help' shows how",
-				   argv[optind]);
+	if (status >= 0)
+		return status;
 	if (strlen(request.pin) > PINS_DIR_MAX)
 		return usage_error("detach", "--pin: too long");
 	report = begin_report(request.pin);

@@ -2,7 +2,6 @@
  *
  * berth doctor: what this kernel offers, and which settings are traps.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,8 +19,7 @@ static const char help[] =
 	"  -h, --help             this text\n";
 
 enum {
-	OPTION_MODE = 256,
-	OPTION_JSON
+	OPTION_MODE = OPTION_OWN
 };
 
 static const struct option long_options[] = {
@@ -36,23 +34,24 @@ struct request {
 	bool json;
 };
 
-/* -1 to go on, or the exit status. */
-static int take_option(int option, char **argv, struct request *request)
+static int take_option(int option, void *context)
 {
-	switch (option) {
-	case OPTION_MODE:
-		request->wanted[DOCTOR_SUPERVISE] = strcmp(optarg, "supervise") == 0;
-		request->wanted[DOCTOR_KERNEL] = strcmp(optarg, "kernel") == 0;
-		if (!request->wanted[DOCTOR_SUPERVISE] && !request->wanted[DOCTOR_KERNEL])
-			return usage_error("doctor", "--mode=%s: a mode is supervise or kernel", optarg);
-		return -1;
-	case OPTION_JSON:
+	struct request *request = context;
+
+	if (option == OPTION_JSON) {
 		request->json = true;
 		return -1;
-	default:
-		return common_option("doctor", help, option, argv);
 	}
+	request->wanted[DOCTOR_SUPERVISE] = strcmp(optarg, "supervise") == 0;
+	request->wanted[DOCTOR_KERNEL] = strcmp(optarg, "kernel") == 0;
+	return request->wanted[DOCTOR_SUPERVISE] || request->wanted[DOCTOR_KERNEL]
+		       ? -1
+		       : usage_error("doctor", "--mode=%s: a mode is supervise or kernel", optarg);
 }
+
+static const struct command_options command_options = {
+	"doctor", help, ":h", long_options, "'berth doctor --help' shows how", take_option
+};
 
 static int examine(const struct request *request)
 {
@@ -75,15 +74,7 @@ static int examine(const struct request *request)
 int command_doctor(int argc, char **argv)
 {
 	struct request request = { .wanted = { true, true, true } };
-	int option, status;
+	int status = read_options(&command_options, argc, argv, &request);
 
-	while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
-		status = take_option(option, argv, &request);
-		if (status >= 0)
-			return status;
-	}
-	if (optind < argc)
-		return usage_error("doctor", "'%s' is one word too many; 'berth doctor --help' shows how",
-				   argv[optind]);
-	return examine(&request);
+	return status >= 0 ? status : examine(&request);
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cli/doctor_report.h"
+#include "daemon/foreign.h"
 #include "daemon/hooks.h"
 #include "daemon/pinned.h"
 #include "daemon/pins.h"
@@ -176,6 +177,57 @@ static void look_at_daemon(struct doctor_report *report)
 					       : "nothing: start berth daemon");
 }
 
+/* ---- programs of others ---- */
+
+#define MOST_FOREIGN 16u
+
+static void show_foreign(struct doctor_report *report, const struct foreign_program *program)
+{
+	static const char *const at_connect[] = {
+		[FOREIGN_ALONE] =
+			"may run after Berth's: where it rewrites the destination, the port is chosen for "
+			"another one",
+		[FOREIGN_BEFORE] = "runs before Berth's, which sees the destination that it leaves",
+		[FOREIGN_AFTER] =
+			"runs after Berth's: where it rewrites the destination, the port was chosen for "
+			"another one",
+	};
+	bool harmless = !program->is_connect || program->order == FOREIGN_BEFORE;
+	char title[64];
+
+	snprintf(title, sizeof(title), "foreign %s", program->section);
+	doctor_add(report, GROUP, title, harmless ? DOCTOR_YES : DOCTOR_LESS, "%s (id %u) %s",
+		   *program->name ? program->name : "a program", program->id,
+		   program->is_connect ? at_connect[program->order]
+				       : "is at bind(): a port that it names stands");
+}
+
+/* Of the cgroup that is steered, or of the caller's where none is. */
+static void look_at_others(struct doctor_report *report)
+{
+	struct foreign_program program[MOST_FOREIGN];
+	struct pinned pinned = { .cgroup = "" };
+	char own[PATH_MAX] = "";
+	uint64_t id;
+	int cgroup, count;
+
+	pinned_read(PINS_DEFAULT, &pinned);
+	if (!*pinned.cgroup && cgroup_own(own) < 0)
+		return; /* which is said already */
+	cgroup = cgroup_open(*pinned.cgroup ? pinned.cgroup : own, &id);
+	count = cgroup < 0 ? cgroup : foreign_programs(cgroup, program, MOST_FOREIGN);
+	if (cgroup >= 0)
+		close(cgroup);
+	for (int i = 0; i < count; i++)
+		show_foreign(report, &program[i]);
+	if (count == 0)
+		doctor_add(report, GROUP, "foreign programs", DOCTOR_YES,
+			   "none at connect() and bind() of %.200s", *pinned.cgroup ? pinned.cgroup : own);
+	if (count < 0)
+		doctor_add(report, GROUP, "foreign programs", DOCTOR_LESS, "cannot be seen: %s",
+			   strerror(-count));
+}
+
 void doctor_look_at_kernel(struct doctor_report *report)
 {
 	look_at_capabilities(report);
@@ -184,4 +236,5 @@ void doctor_look_at_kernel(struct doctor_report *report)
 		look_at_programs(report);
 	look_at_destroy(report);
 	look_at_daemon(report);
+	look_at_others(report);
 }

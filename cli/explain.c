@@ -2,7 +2,6 @@
  *
  * berth explain: what a connect() to one destination would get now, and why.
  */
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +10,8 @@
 #include "cli/command.h"
 #include "cli/explain_text.h"
 #include "cli/look.h"
+#include "host/address_text.h"
 #include "view/port_report.h"
-#include "view/text.h"
 
 static const char help[] =
 	"Usage: berth explain [--from=ADDRESS] [--interval=SECONDS] [--json] ADDRESS:PORT\n"
@@ -50,8 +49,7 @@ struct explain_options {
 };
 
 enum {
-	OPTION_JSON = 256,
-	OPTION_FROM
+	OPTION_FROM = OPTION_OWN
 };
 
 static const struct option long_options[] = {
@@ -62,9 +60,10 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
-/* -1 to go on, or the exit status. */
-static int take_option(int option, char **argv, struct explain_options *options)
+static int take_option(int option, void *context)
 {
+	struct explain_options *options = context;
+
 	switch (option) {
 	case OPTION_FROM:
 		options->from = optarg;
@@ -73,21 +72,22 @@ static int take_option(int option, char **argv, struct explain_options *options)
 		if (!read_number(optarg, "s", 0, LONGEST_INTERVAL_S, &options->interval_s))
 			return usage_error("explain", "--interval=%s: from 0 to 3600 seconds", optarg);
 		return -1;
-	case OPTION_JSON:
+	default:
 		options->json = true;
 		return -1;
-	default:
-		return common_option("explain", help, option, argv);
 	}
 }
 
+static const struct command_options command_options = { "explain",    help, ":i:h",
+							long_options, NULL, take_option };
+
 static int say_no_route(const char *asked, const struct destination *destination, bool json)
 {
-	char remote[VIEW_ENDPOINT_TEXT];
+	char remote[ENDPOINT_TEXT];
 
 	if (json)
 		return print_json(explain_no_route_json(asked, destination), JSON_INDENT(2));
-	printf("%s\nconnect() fails with %s: %s.\n", view_endpoint_text(&destination->pair.remote, remote),
+	printf("%s\nconnect() fails with %s: %s.\n", endpoint_text(&destination->pair.remote, remote),
 	       strerrorname_np(-destination->route_error), strerror(-destination->route_error));
 	return 0;
 }
@@ -123,13 +123,10 @@ int command_explain(int argc, char **argv)
 	struct explain_options options = { .interval_s = 1 };
 	struct destination destination;
 	static struct looks looks;
-	int option, status, error;
+	int status = read_options(&command_options, argc, argv, &options), error;
 
-	while ((option = getopt_long(argc, argv, ":i:h", long_options, NULL)) != -1) {
-		status = take_option(option, argv, &options);
-		if (status >= 0)
-			return status;
-	}
+	if (status >= 0)
+		return status;
 	if (argc - optind != 1)
 		return usage_error("explain", "give one ADDRESS:PORT, such as 192.0.2.1:443");
 	status = destination_read("explain", argv[optind], options.from, &destination);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/explain_text.h"
+#include "host/address_text.h"
 #include "view/port_report.h"
 #include "view/text.h"
 
 static json_t *head_json(const char *asked, const struct destination *destination)
 {
-	char remote[VIEW_ENDPOINT_TEXT];
+	char remote[ENDPOINT_TEXT];
 
 	return json_pack("{s:s, s:s, s:i}", "asked", asked, "remote",
-			 view_endpoint_text(&destination->pair.remote, remote), "addresses",
+			 endpoint_text(&destination->pair.remote, remote), "addresses",
 			 (int)destination->addresses);
 }
 
@@ -86,11 +87,11 @@ json_t *explain_json(const struct explain_document *document)
 	json_t *timestamps = is->timestamps == VIEW_TIMESTAMPS_UNKNOWN
 				     ? json_null()
 				     : json_boolean(is->timestamps == VIEW_TIMESTAMPS_ON);
-	char local[VIEW_ENDPOINT_TEXT];
+	char local[ENDPOINT_TEXT];
 
 	json_object_update_new(object,
 			       json_pack("{s:s, s:s, s:b, s:s?, s:I, s:I, s:I, s:b}", "local",
-					 view_address_text(&is->pair.local, local), "verdict",
+					 address_text(&is->pair.local, local), "verdict",
 					 view_verdict_name(is->verdict), "steered", is->steered, "error",
 					 is->verdict == VIEW_EXHAUSTED ? "EADDRNOTAVAIL" : NULL, "search",
 					 (json_int_t)is->search, "fresh", (json_int_t)is->fresh, "elsewhere",

@@ -7,6 +7,7 @@
 
 #include "cli/explain_text.h"
 #include "cli/paragraph.h"
+#include "host/address_text.h"
 #include "view/text.h"
 
 #define LABEL	   12
@@ -79,7 +80,7 @@ static void print_ports(const struct explain_document *document)
 {
 	const struct view_explanation *is = document->explanation;
 	const struct port_sysctls *range = &document->now->ports;
-	char local[VIEW_ENDPOINT_TEXT];
+	char local[ENDPOINT_TEXT];
 
 	print_paragraph(document->out, LABEL, "Ports",
 			"%s in %u-%u, of which %s are usable: not reserved and not bound by anybody.",
@@ -92,7 +93,7 @@ static void print_ports(const struct explain_document *document)
 			document->out, LABEL, "",
 			"%s more connections to it leave from other local addresses than %s, each of which has "
 			"ports of its own (--from).",
-			N(is->elsewhere), view_address_text(&is->pair.local, local));
+			N(is->elsewhere), address_text(&is->pair.local, local));
 }
 
 static void print_states(const struct explain_document *document)
@@ -287,10 +288,10 @@ static void print_advice(const struct explain_document *document, const struct v
 void explain_print(const struct explain_document *document)
 {
 	const struct destination *to = document->destination;
-	char remote[VIEW_ENDPOINT_TEXT], local[VIEW_ENDPOINT_TEXT], label[16];
+	char remote[ENDPOINT_TEXT], local[ENDPOINT_TEXT], label[16];
 
-	print_paragraph(document->out, 0, "", "%s from %s%s%s", view_endpoint_text(&to->pair.remote, remote),
-			view_address_text(&to->pair.local, local),
+	print_paragraph(document->out, 0, "", "%s from %s%s%s", endpoint_text(&to->pair.remote, remote),
+			address_text(&to->pair.local, local),
 			to->addresses > 1 ? ", the first address of " : "",
 			to->addresses > 1 ? document->asked : "");
 	print_verdict(document);

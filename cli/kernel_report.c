@@ -11,6 +11,7 @@
 #include "daemon/pinned_json.h"
 #include "daemon/pins.h"
 #include "daemon/settings.h"
+#include "host/address_text.h"
 #include "host/clock.h"
 #include "view/text.h"
 
@@ -25,7 +26,7 @@ static unsigned long long count_of(const struct pinned *pinned, enum wire_govern
 
 static void print_event(const struct event *event)
 {
-	char to[VIEW_ENDPOINT_TEXT], ago[VIEW_NUMBER_TEXT], calls[VIEW_NUMBER_TEXT];
+	char to[ENDPOINT_TEXT], ago[VIEW_NUMBER_TEXT], calls[VIEW_NUMBER_TEXT];
 
 	print_paragraph(stdout, INDENT, "", "%u %s: %s: %s %s, the last %s ago", event_number(event->kind),
 			event_name(event->kind), event_remote_text(&event->to, to),

@@ -3,7 +3,6 @@
  * berth map: the 65,536 ports as a picture.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <stdlib.h>
@@ -16,8 +15,8 @@
 #include "cli/map_picture.h"
 #include "daemon/pinned.h"
 #include "daemon/pins.h"
+#include "host/address_text.h"
 #include "view/port_report.h"
-#include "view/text.h"
 
 #define USUAL_COLUMNS 80u
 
@@ -52,11 +51,10 @@ struct map_options {
 };
 
 enum {
-	OPTION_FROM = 256,
+	OPTION_FROM = OPTION_OWN,
 	OPTION_COLOUR,
 	OPTION_PNG,
-	OPTION_SVG,
-	OPTION_JSON
+	OPTION_SVG
 };
 
 static const struct option long_options[] = {
@@ -82,9 +80,10 @@ static int take_colour(const char *when, enum colour_when *ret_colour)
 	return usage_error("map", "--color=%s: auto, always or never", when);
 }
 
-/* -1 to go on, or the exit status. */
-static int take_option(int option, char **argv, struct map_options *options)
+static int take_option(int option, void *context)
 {
+	struct map_options *options = context;
+
 	switch (option) {
 	case OPTION_FROM:
 		options->from = optarg;
@@ -97,13 +96,13 @@ static int take_option(int option, char **argv, struct map_options *options)
 	case OPTION_SVG:
 		options->svg = optarg;
 		return -1;
-	case OPTION_JSON:
+	default:
 		options->json = true;
 		return -1;
-	default:
-		return common_option("map", help, option, argv);
 	}
 }
+
+static const struct command_options command_options = { "map", help, ":h", long_options, NULL, take_option };
 
 /* Whether the terminal takes 24-bit colours is said by COLORTERM, if at all; NO_COLOR (no-color.org) forbids. */
 static bool wants_colour(enum colour_when when)
@@ -128,7 +127,7 @@ static unsigned columns(void)
 static json_t *map_json(const struct view_snapshot *now, const struct view_pair *pair,
 			const struct view_port_map *map)
 {
-	char remote[VIEW_ENDPOINT_TEXT], local[VIEW_ENDPOINT_TEXT];
+	char remote[ENDPOINT_TEXT], local[ENDPOINT_TEXT];
 	json_t *counts = json_object(), *runs = json_array();
 	uint32_t count[VIEW_PORT_USES];
 
@@ -143,9 +142,9 @@ static json_t *map_json(const struct view_snapshot *now, const struct view_pair 
 					view_port_use_name((enum view_port_use)map->use[first])));
 	}
 	return json_pack("{s:s?, s:s?, s:o, s:o, s:o}", "remote",
-			 pair ? view_endpoint_text(&pair->remote, remote) : NULL, "local",
-			 pair ? view_address_text(&pair->local, local) : NULL, "range", range_json(now),
-			 "count", counts, "runs", runs);
+			 pair ? endpoint_text(&pair->remote, remote) : NULL, "local",
+			 pair ? address_text(&pair->local, local) : NULL, "range", range_json(now), "count",
+			 counts, "runs", runs);
 }
 
 /* Writes a picture into a file, or to standard output for "-". */
@@ -168,14 +167,14 @@ static int show(const struct map_options *options, const struct view_snapshot *n
 		const struct view_pair *pair)
 {
 	static struct view_port_map map;
-	char title[2 * VIEW_ENDPOINT_TEXT + 64] = "The local ports of this host";
-	char remote[VIEW_ENDPOINT_TEXT], local[VIEW_ENDPOINT_TEXT];
+	char title[2 * ENDPOINT_TEXT + 64] = "The local ports of this host";
+	char remote[ENDPOINT_TEXT], local[ENDPOINT_TEXT];
 	struct map_picture picture = { &map, title };
 	int status = EXIT_OK;
 
 	if (pair)
 		snprintf(title, sizeof(title), "The local ports of %s towards %s",
-			 view_address_text(&pair->local, local), view_endpoint_text(&pair->remote, remote));
+			 address_text(&pair->local, local), endpoint_text(&pair->remote, remote));
 	view_port_map(now, pair, &map);
 	if (options->png)
 		status = save(options->png, &picture, map_write_png);
@@ -194,13 +193,10 @@ int command_map(int argc, char **argv)
 	struct destination destination = { 0 };
 	static struct view_snapshot now;
 	struct port_owners owners;
-	int option, status = EXIT_OK, error;
+	int status = read_options(&command_options, argc, argv, &options), error;
 
-	while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
-		status = take_option(option, argv, &options);
-		if (status >= 0)
-			return status;
-	}
+	if (status >= 0)
+		return status;
 	if (argc - optind > 1)
 		return usage_error("map", "unexpected '%s'; one ADDRESS:PORT at most", argv[optind + 1]);
 	if (options.from && optind == argc)

@@ -3,7 +3,6 @@
  * berth run: a program with smart ports.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,7 +29,7 @@ static const char help[] =
 	"  -h, --help             this text\n";
 
 enum {
-	OPTION_CONFIG = 256,
+	OPTION_CONFIG = OPTION_OWN,
 	OPTION_MODE,
 	OPTION_POLICY
 };
@@ -80,9 +79,10 @@ static void say_price(const struct config *config)
 		fprintf(stderr, "berth run: %s\n", config_kept_away_price(config, price));
 }
 
-/* -1 to go on, or the exit status. */
-static int take_option(int option, char **argv, struct request *request)
+static int take_option(int option, void *context)
 {
+	struct request *request = context;
+
 	switch (option) {
 	case OPTION_CONFIG:
 		request->config_path = optarg;
@@ -96,13 +96,16 @@ static int take_option(int option, char **argv, struct request *request)
 		if (!request->has_policy)
 			return usage_error("run", "--policy=%s: a policy is berth, sp1 or legacy", optarg);
 		return -1;
-	case 'v':
+	default:
 		request->verbose = true;
 		return -1;
-	default:
-		return common_option("run", help, option, argv);
 	}
 }
+
+/* '+': the first word that is no option is the program, and what follows belongs to it. */
+static const struct command_options command_options = {
+	"run", help, "+:vh", long_options, NULL, take_option
+};
 
 static int run_as_it_is(char *const argv[])
 {
@@ -149,14 +152,10 @@ int command_run(int argc, char **argv)
 	struct supervise_options options = { .config = &config };
 	char line[CONFIG_LINE_SIZE];
 	bool own_policy;
-	int option, status;
+	int status = read_options(&command_options, argc, argv, &request);
 
-	/* '+': the first word that is no option is the program, and what follows belongs to it. */
-	while ((option = getopt_long(argc, argv, "+:vh", long_options, NULL)) != -1) {
-		status = take_option(option, argv, &request);
-		if (status >= 0)
-			return status;
-	}
+	if (status >= 0)
+		return status;
 	if (optind == argc)
 		return usage_error("run", "no PROGRAM given; 'berth run --help' shows how");
 	if (!config_read_settings(request.config_path, &config, line))

@@ -2,51 +2,29 @@
 #include "cli/sim_options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/sim_help.h"
+#include "cli/sim_plot.h"
 #include "core/settings.h"
+
+/* The command's name: "sim" or "replay". */
+static const char *command;
+
+static bool is_replay(void)
+{
+	return strcmp(command, "replay") == 0;
+}
 
 #define RATE_MAX     1e7
 #define DURATION_MAX (366.0 * 24 * 3600)
 
-static const char help[] =
-	"Usage: berth sim [OPTION...]\n"
-	"       berth sim --plan [OPTION...]\n"
-	"Gives ports to made-up connections, or to recorded ones, by several policies side by side.\n\n"
-	"What is asked for:\n"
-	"  --rate=R[,R...]        connections a second (35); several: one run for each\n"
-	"  --arrivals=fixed|poisson\n"
-	"                         at equal intervals (default), or at random\n"
-	"  --burst=N              so many at once (1)\n"
-	"  --destinations=K       to so many destinations (1), at most 1,000,000\n"
-	"  --zipf=S               the k-th gets a share as 1/k^S (0: all the same)\n"
-	"  --hold=T|exp:T|pareto:T:A\n"
-	"                         each open for T (0), or a mean of T; A above 1 is Pareto's alpha\n"
-	"  --closed-here=PERCENT  so many are closed first by this host (100), the others by the peer\n"
-	"  --recording=FILE       none of these, but what was recorded\n"
-	"From what:\n"
-	"  --ports=FIRST-LAST     the range of ports (1025-5000)\n"
-	"  --addresses=N          local addresses, in turn (1)\n"
-	"  --set=NAME=VALUE       TcpTimedWaitDelay (120), MaxFreeTWTcbs (no limit), or MaxUserPort, which is\n"
-	"                         --ports=1025-VALUE\n"
-	"How:\n"
-	"  --policy=NAME[,...]    these policies (all); --list has their names and sources\n"
-	"  --warm-up=T            not measured (twice TIME_WAIT)\n"
-	"  --duration=T           measured (six times TIME_WAIT)\n"
-	"  --seed=N               of what is random (1); the same seed, the same numbers\n"
-	"  --json, --csv          instead of a table\n"
-	"  --plot=FILE.svg        and a picture: failures by rate, or by time\n"
-	"  --plan                 no simulation: does it fit, by arithmetic; what is not given is this host's\n"
-	"  -h, --help             this text\n"
-	"A time T is in seconds, or ends in s, m, h or d.\n";
-
 enum {
-	OPTION_RATE = 256,
+	OPTION_RATE = OPTION_OWN,
 	OPTION_ARRIVALS,
 	OPTION_BURST,
 	OPTION_DESTINATIONS,
@@ -61,7 +39,6 @@ enum {
 	OPTION_WARM_UP,
 	OPTION_DURATION,
 	OPTION_SEED,
-	OPTION_JSON,
 	OPTION_CSV,
 	OPTION_PLOT,
 	OPTION_PLAN,
@@ -134,8 +111,7 @@ static bool read_whole(const char *text, uint64_t least, uint64_t most, uint64_t
 	return true;
 }
 
-/* A time at the front of text: "90", "1.5h". */
-static bool read_time(const char *text, double *ret_seconds, const char **ret_rest)
+bool sim_read_time(const char *text, double *ret_seconds, const char **ret_rest)
 {
 	static const struct {
 		char unit;
@@ -162,9 +138,9 @@ static int take_time(const char *name, double least, double *ret_seconds)
 {
 	const char *rest;
 
-	if (read_time(optarg, ret_seconds, &rest) && *rest == '\0' && *ret_seconds >= least)
+	if (sim_read_time(optarg, ret_seconds, &rest) && *rest == '\0' && *ret_seconds >= least)
 		return -1;
-	return usage_error("sim", "--%s=%s: a time is a number and s, m, h or d, at most 366d%s", name,
+	return usage_error(command, "--%s=%s: a time is a number and s, m, h or d, at most 366d%s", name,
 			   optarg, least > 0 ? ", and not 0" : "");
 }
 
@@ -172,7 +148,7 @@ static int take_whole(const char *name, uint64_t least, uint64_t most, uint64_t 
 {
 	if (read_whole(optarg, least, most, ret_value))
 		return -1;
-	return usage_error("sim", "--%s=%s: it is a whole number from %llu to %llu", name, optarg,
+	return usage_error(command, "--%s=%s: it is a whole number from %llu to %llu", name, optarg,
 			   (unsigned long long)least, (unsigned long long)most);
 }
 
@@ -180,7 +156,7 @@ static int take_real(const char *name, double least, double most, double *ret_va
 {
 	if (read_between(optarg, least, most, ret_value))
 		return -1;
-	return usage_error("sim", "--%s=%s: it is a number from %g to %g", name, optarg, least, most);
+	return usage_error(command, "--%s=%s: it is a number from %g to %g", name, optarg, least, most);
 }
 
 static int take_count(const char *name, uint32_t most, uint32_t *ret_value)
@@ -217,7 +193,7 @@ static int take_rates(struct sim_options *options)
 		options->rate_given = options->load_given = true;
 		return -1;
 	}
-	return usage_error("sim",
+	return usage_error(command,
 			   "--rate=%s: up to %u rates, each above 0 and at most %g, with commas between",
 			   optarg, SIM_RATES_MAX, RATE_MAX);
 }
@@ -235,14 +211,15 @@ static int take_hold(struct sim_hold *hold)
 		hold->shape = SIM_HOLD_PARETO;
 		at += 7;
 	}
-	if (read_time(at, &hold->mean_s, &at)) {
+	if (sim_read_time(at, &hold->mean_s, &at)) {
 		if (hold->shape != SIM_HOLD_PARETO && *at == '\0')
 			return -1;
 		if (hold->shape == SIM_HOLD_PARETO && *at == ':' &&
 		    read_between(at + 1, 1, 100, &hold->alpha) && hold->alpha > 1)
 			return -1;
 	}
-	return usage_error("sim", "--hold=%s: it is T, exp:T or pareto:T:ALPHA, with ALPHA above 1", optarg);
+	return usage_error(command, "--hold=%s: it is T, exp:T or pareto:T:ALPHA, with ALPHA above 1",
+			   optarg);
 }
 
 static int take_ports(struct sim_options *options)
@@ -259,7 +236,7 @@ static int take_ports(struct sim_options *options)
 		options->ports_given = true;
 		return -1;
 	}
-	return usage_error("sim", "--ports=%s: it is FIRST-LAST, from 1 to 65535", optarg);
+	return usage_error(command, "--ports=%s: it is FIRST-LAST, from 1 to 65535", optarg);
 }
 
 /* NAME=VALUE, a setting of Server 2003. */
@@ -276,11 +253,11 @@ static int take_setting(struct sim_options *options)
 	}
 	if (setting == NULL)
 		return usage_error(
-			"sim",
+			command,
 			"--set=%s: it is NAME=VALUE; a NAME is TcpTimedWaitDelay, MaxFreeTWTcbs or MaxUserPort",
 			optarg);
 	if (!read_whole(equals + 1, setting->min, setting->max, &value))
-		return usage_error("sim", "--set=%s: %s is from %u to %u (%s)", optarg, setting->name,
+		return usage_error(command, "--set=%s: %s is from %u to %u (%s)", optarg, setting->name,
 				   setting->min, setting->max, setting->unit);
 	if (strcmp(setting->name, "TcpTimedWaitDelay") == 0) {
 		options->host.time_wait_ns = value * 1000000000u;
@@ -300,18 +277,18 @@ static int take_policies(struct sim_options *options)
 	char text[1024], *name, *rest = text;
 
 	if (strlen(optarg) >= sizeof(text))
-		return usage_error("sim", "--policy: longer than %zu bytes", sizeof(text) - 1);
+		return usage_error(command, "--policy: longer than %zu bytes", sizeof(text) - 1);
 	snprintf(text, sizeof(text), "%s", optarg);
 	options->policies = 0;
 	while ((name = strsep(&rest, ",")) != NULL) {
 		const struct sim_policy *policy = sim_policy_find(name);
 
 		if (policy == NULL)
-			return usage_error("sim",
+			return usage_error(command,
 					   "--policy=%s: no policy '%s'; 'berth sim --list' lists them",
 					   optarg, name);
 		if (options->policies == SIM_POLICIES_MAX)
-			return usage_error("sim", "--policy=%s: more than %u", optarg, SIM_POLICIES_MAX);
+			return usage_error(command, "--policy=%s: more than %u", optarg, SIM_POLICIES_MAX);
 		options->policy[options->policies++] = policy;
 	}
 	return -1;
@@ -329,7 +306,7 @@ static int take_load_option(int option, struct sim_options *options)
 		load->arrivals = strcmp(optarg, "poisson") == 0 ? SIM_POISSON : SIM_FIXED;
 		if (load->arrivals == SIM_POISSON || strcmp(optarg, "fixed") == 0)
 			return -1;
-		return usage_error("sim", "--arrivals=%s: it is fixed or poisson", optarg);
+		return usage_error(command, "--arrivals=%s: it is fixed or poisson", optarg);
 	case OPTION_BURST:
 		return take_count("burst", 1000000, &load->burst);
 	case OPTION_DESTINATIONS:
@@ -362,12 +339,16 @@ static int take_run_option(int option, struct sim_options *options)
 		return take_whole("seed", 0, INT64_MAX, &options->seed);
 	default:
 		options->plot = optarg;
-		return -1;
+		if (sim_plot_is_picture(optarg))
+			return -1;
+		return usage_error(command, "--plot=%s: the name ends in .svg or .png", optarg);
 	}
 }
 
-static int take_option(int option, char **argv, struct sim_options *options)
+static int take_option(int option, void *context)
 {
+	struct sim_options *options = context;
+
 	switch (option) {
 	case OPTION_RATE:
 		return take_rates(options);
@@ -394,36 +375,41 @@ static int take_option(int option, char **argv, struct sim_options *options)
 	case OPTION_PLAN:
 		options->plan = true;
 		return -1;
-	case OPTION_LIST:
+	default:
 		options->list = true;
 		return -1;
-	default:
-		return common_option("sim", help, option, argv);
 	}
 }
+
+static const struct command_options sim_command = {
+	"sim", sim_help, ":h", long_options, "'berth sim --help' lists the options", take_option
+};
+static const struct command_options replay_command = { "replay",     replay_help, ":h",
+						       long_options, NULL,	  take_option };
 
 /* What cannot go together. */
 static int check(const struct sim_options *options)
 {
 	if (options->json && options->csv)
-		return usage_error("sim", "--json and --csv: one of them");
+		return usage_error(command, "--json and --csv: one of them");
 	if (options->csv && (options->plan || options->list))
-		return usage_error("sim", "--csv is for simulations");
+		return usage_error(command, "--csv is for simulations");
 	if (options->recording != NULL && options->load_given)
 		return usage_error(
-			"sim", "--recording is a load of its own: no --rate, --hold and the like with it");
+			command,
+			"a recording (--recording) is a load of its own: no --rate, --hold and the like with it");
 	if (options->plan && options->run_given)
 		return usage_error(
-			"sim", "--plan simulates nothing: no --policy, --recording, --warm-up, --duration, "
-			       "--seed or --plot with it");
+			command, "--plan simulates nothing: no --policy, --recording, --warm-up, --duration, "
+				 "--seed or --plot with it");
 	if (options->plan && options->rates > 1)
-		return usage_error("sim", "--plan is for one --rate");
+		return usage_error(command, "--plan is for one --rate");
 	if (options->plan && (options->load.burst != 1 || options->load.arrivals != SIM_FIXED))
-		return usage_error("sim",
+		return usage_error(command,
 				   "--plan takes arrivals to be random: no --burst or --arrivals with it");
 	if (options->plan && !options->rate_given && options->load_given)
 		return usage_error(
-			"sim",
+			command,
 			"--plan takes the load from this host or from --rate and the like: say --rate");
 	return -1;
 }
@@ -442,11 +428,23 @@ static void complete(struct sim_options *options)
 		options->duration_s = options->recording != NULL ? DURATION_MAX : 6 * time_wait_s;
 }
 
+/* What is no option of berth replay. -1 to go on, or the exit status. */
+static int take_file(int count, char **argument, struct sim_options *options)
+{
+	if (count != 1 || options->recording != NULL)
+		return usage_error(command, "one FILE that 'berth record' has made, and no other");
+	options->recording = argument[0];
+	options->run_given = true;
+	return -1;
+}
+
 int sim_options_read(int argc, char **argv, struct sim_options *ret_options)
 {
-	int option, status;
+	int status;
 
+	command = argv[0];
 	*ret_options = (struct sim_options){
+		.command = command,
 		.rate = { 35 },
 		.rates = 1,
 		.load = { .burst = 1, .destinations = 1, .closed_here = 1 },
@@ -459,17 +457,23 @@ int sim_options_read(int argc, char **argv, struct sim_options *ret_options)
 		.duration_s = -1,
 		.seed = 1,
 	};
-	while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
-		status = take_option(option, argv, ret_options);
-		if (status >= 0)
-			return status;
-	}
-	if (optind < argc)
-		return usage_error("sim",
-				   "'%s': no arguments are taken; 'berth sim --help' lists the options",
-				   argv[optind]);
-	status = check(ret_options);
+	status = read_options(is_replay() ? &replay_command : &sim_command, argc, argv, ret_options);
+	if (status < 0 && is_replay())
+		status = take_file(argc - optind, argv + optind, ret_options);
+	if (status < 0)
+		status = check(ret_options);
 	if (status < 0)
 		complete(ret_options);
 	return status;
+}
+
+struct sim_setup sim_options_setup(const struct sim_options *options)
+{
+	return (struct sim_setup){
+		.host = options->host,
+		.destinations = options->load.destinations,
+		.seed = options->seed,
+		.warm_up_ns = (uint64_t)llround(options->warm_up_s * 1e9),
+		.end_ns = (uint64_t)llround((options->warm_up_s + options->duration_s) * 1e9),
+	};
 }

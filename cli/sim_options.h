@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The command line of berth sim.
+ * The command line of berth sim, and of berth replay, which is berth sim --recording.
  */
 #ifndef BERTH_CLI_SIM_OPTIONS_H
 #define BERTH_CLI_SIM_OPTIONS_H
@@ -11,11 +11,13 @@
 
 #include "sim/load.h"
 #include "sim/policy.h"
+#include "sim/simulation.h"
 
 #define SIM_POLICIES_MAX 64u
 #define SIM_RATES_MAX	 200u
 
 struct sim_options {
+	const char *command; /* "sim" or "replay" */
 	bool json, csv, list, plan;
 	const char *plot, *recording; /* files; NULL: none */
 	const struct sim_policy *policy[SIM_POLICIES_MAX];
@@ -33,5 +35,12 @@ struct sim_options {
 /* Reads the command line. -1 to go on, or the exit status: help was printed, or something is wrong and was
  * said. */
 int sim_options_read(int argc, char **argv, struct sim_options *ret_options);
+
+/* How to run what was asked for; time_wait and ended are the caller's to set. */
+struct sim_setup sim_options_setup(const struct sim_options *options);
+
+/* A time at the front of text, "90", "1.5h"; what follows is at *ret_rest. False if there is none, or it is longer than
+ * 366 days. */
+bool sim_read_time(const char *text, double *ret_seconds, const char **ret_rest);
 
 #endif

@@ -10,8 +10,8 @@
 #include "cli/command.h"
 #include "cli/sim_live.h"
 #include "core/settings.h"
+#include "host/address_text.h"
 #include "sim/plan.h"
-#include "view/text.h"
 
 /* What is planned for, wherever it comes from. */
 struct plan {
@@ -140,7 +140,7 @@ static json_t *json_plan(const struct plan *plan, const struct change change[CHA
 
 static void print_demand(const struct plan *plan)
 {
-	char busiest[VIEW_ENDPOINT_TEXT];
+	char busiest[ENDPOINT_TEXT];
 
 	if (plan->live_load)
 		printf(" This host now: %zu connections in TIME_WAIT, %g s each.\n", plan->live.time_wait,
@@ -148,7 +148,7 @@ static void print_demand(const struct plan *plan)
 	printf(" %.4g connections a second to %zu destination%s, %.4g of them to the busiest", plan->all,
 	       plan->demand.destinations, plan->demand.destinations == 1 ? "" : "s", plan->demand.rate[0]);
 	if (plan->live_load)
-		printf(" (%s)", view_endpoint_text(&plan->live.busiest, busiest));
+		printf(" (%s)", endpoint_text(&plan->live.busiest, busiest));
 	printf(",\n open for %g s, %g %% closed here first; %u ports of each of %u source address%s, TIME_WAIT %g s",
 	       plan->demand.hold_s, plan->demand.closed_here * 100, plan->supply.ports,
 	       plan->supply.addresses, plan->supply.addresses == 1 ? "" : "es", plan->supply.time_wait_s);

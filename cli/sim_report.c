@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/plot.h"
+#include "cli/sim_plot.h"
+#include "cli/sim_recorded.h"
 
 #define FIELDS_MAX 40u
 #define NOT_KNOWN  ((double)NAN)
@@ -51,6 +52,7 @@ static struct row row_of(const struct sim_run_result *run)
 	put(&row, "failed_share", r->attempts == 0 ? NOT_KNOWN : sim_failed_share(r));
 	for (unsigned i = 0; i < SIM_RANKS; i++)
 		put(&row, sim_rank_names[i], (double)r->rank[i]);
+	put(&row, "first_failure_s", r->first_failure_s < 0 ? NOT_KNOWN : r->first_failure_s);
 	put(&row, "probes_mean", mean(r->probes, r->attempts));
 	put(&row, "probes_most", r->probes_most);
 	put(&row, "reused", r->reuse_known ? (double)r->reused : NOT_KNOWN);
@@ -122,6 +124,9 @@ static json_t *json_run(const struct sim_report *report, const struct sim_run_re
 		json_array_append_new(
 			bins, json_pack("[i, i]", run->result.bin_attempts[i], run->result.bin_failures[i]));
 	json_object_set_new(object, "by_time", bins);
+	if (report->recorded != NULL)
+		json_object_set_new(object, "failed_to",
+				    sim_recorded_failures_json(report->recorded, &run->result));
 	return object;
 }
 
@@ -137,9 +142,8 @@ static json_t *json_load(const struct sim_report *report)
 	const struct sim_options *options = report->options;
 	const struct sim_load *load = &options->load;
 
-	if (options->recording != NULL)
-		return json_pack("{s:s, s:i}", "recording", options->recording, "destinations",
-				 report->destinations);
+	if (report->recorded != NULL)
+		return sim_recorded_json(report->recorded);
 	return json_pack("{s:s, s:i, s:i, s:f, s:s, s:f, s:o, s:f}", "arrivals",
 			 load->arrivals == SIM_POISSON ? "poisson" : "fixed", "burst", load->burst,
 			 "destinations", load->destinations, "zipf", load->zipf, "hold",
@@ -169,8 +173,8 @@ static void text_load(const struct sim_report *report, FILE *out)
 	const struct sim_options *options = report->options;
 	const struct sim_load *load = &options->load;
 
-	if (options->recording != NULL) {
-		fprintf(out, " Recorded: %u destinations", report->destinations);
+	if (report->recorded != NULL) {
+		sim_recorded_text(report->recorded, out);
 	} else {
 		fprintf(out, " %s arrivals", load->arrivals == SIM_POISSON ? "Random" : "Regular");
 		if (load->burst > 1)
@@ -181,10 +185,10 @@ static void text_load(const struct sim_report *report, FILE *out)
 		fprintf(out, ", open for %g s", load->hold.mean_s);
 		if (load->hold.shape != SIM_HOLD_FIXED)
 			fprintf(out, " on average (%s)", hold_name(load->hold.shape));
-		fprintf(out, ", %g %% closed here first", load->closed_here * 100);
+		fprintf(out, ", %g %% closed here first.\n", load->closed_here * 100);
 	}
-	fprintf(out, ".\n Ports %u-%u of %u address%s, TIME_WAIT %g s", options->host.first,
-		options->host.last, options->host.addresses, options->host.addresses == 1 ? "" : "es",
+	fprintf(out, " Ports %u-%u of %u address%s, TIME_WAIT %g s", options->host.first, options->host.last,
+		options->host.addresses, options->host.addresses == 1 ? "" : "es",
 		(double)options->host.time_wait_ns / 1e9);
 	if (options->host.max_tcbs != SIM_NO_LIMIT)
 		fprintf(out, ", at most %u in it", options->host.max_tcbs);
@@ -253,6 +257,8 @@ static void text_one_rate(const struct sim_report *report, FILE *out)
 		"median", "bits", "bits", "square", "mean", "most", "bytes");
 	for (size_t i = 0; i < report->runs; i++)
 		text_choice(&report->run[i], out);
+	if (report->recorded != NULL)
+		sim_recorded_failures_text(report->recorded, report->run, report->runs, out);
 	fprintf(out,
 		"\n bits: entropy of the next port, after one to anybody and to the same destination; at most %.2f.\n"
 		" chi-square: how uneven, in standard deviations; negative is more even than chance.\n",
@@ -324,22 +330,14 @@ int sim_report_plot(const struct sim_report *report, const char *path)
 				       .points = points,
 				       .line = line,
 				       .lines = options->policies };
-	FILE *out = value == NULL ? NULL : fopen(path, "we");
-	int err = 0;
+	int err;
 
-	if (out == NULL) {
-		err = value == NULL ? -ENOMEM : -errno;
-		free(value);
-		return err;
-	}
+	if (value == NULL)
+		return -ENOMEM;
 	fill_lines(report, points, value, value + points);
 	for (size_t k = 0; k < options->policies; k++)
 		line[k] = (struct sim_line){ options->policy[k]->name, value + (k + 1) * points };
-	sim_plot_write(&plot, out);
-	if (ferror(out))
-		err = -EIO;
-	if (fclose(out) != 0 && err == 0)
-		err = -errno;
+	err = sim_plot_write_file(&plot, path);
 	free(value);
 	return err;
 }

@@ -12,6 +12,8 @@
 #include "cli/sim_options.h"
 #include "sim/measure.h"
 
+struct sim_recorded;
+
 struct sim_run_result {
 	const struct sim_policy *policy;
 	double rate;
@@ -23,7 +25,7 @@ struct sim_report {
 	const struct sim_options *options;
 	const struct sim_run_result *run;
 	size_t runs;
-	uint32_t destinations; /* of the recording, if there is one */
+	const struct sim_recorded *recorded; /* NULL: the load was made up */
 	double measured_s;
 };
 
@@ -34,7 +36,7 @@ void sim_report_csv(const struct sim_report *report, FILE *out);
 /* A new reference. */
 json_t *sim_report_json(const struct sim_report *report);
 
-/* Writes the plot to the file of that name. 0 or negative errno. */
+/* Writes the plot to the file of that name. 0 or negative errno, as sim_plot_write_file(). */
 int sim_report_plot(const struct sim_report *report, const char *path);
 
 #endif

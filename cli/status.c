@@ -2,7 +2,6 @@
  *
  * berth status: the port space on one screen.
  */
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/kernel_report.h"
 #include "cli/look.h"
+#include "host/address_text.h"
 #include "view/port_report.h"
 #include "view/text.h"
 
@@ -67,10 +67,6 @@ struct status_options {
 	bool json;
 };
 
-enum {
-	OPTION_JSON = 256
-};
-
 static const struct option long_options[] = {
 	{ "interval", required_argument, NULL, 'i' },
 	{ "warn", required_argument, NULL, 'w' },
@@ -79,9 +75,9 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
-/* -1 to go on, or the exit status. */
-static int take_option(int option, char **argv, struct status_options *options)
+static int take_option(int option, void *context)
 {
+	struct status_options *options = context;
 	double number;
 
 	switch (option) {
@@ -95,20 +91,22 @@ static int take_option(int option, char **argv, struct status_options *options)
 					   optarg);
 		options->warn_percent = (int)number;
 		return -1;
-	case OPTION_JSON:
+	default:
 		options->json = true;
 		return -1;
-	default:
-		return common_option("status", help, option, argv);
 	}
 }
+
+static const struct command_options command_options = {
+	"status", help, ":i:w:h", long_options, "'berth explain' is for one destination", take_option
+};
 
 static void print_head(const struct port_report *report)
 {
 	const struct view_snapshot *now = report->now;
 	const struct port_sysctls *ports = &now->ports;
 	unsigned range = ports->last - ports->first + 1;
-	char a[VIEW_NUMBER_TEXT], b[VIEW_NUMBER_TEXT], c[VIEW_NUMBER_TEXT], address[VIEW_ENDPOINT_TEXT];
+	char a[VIEW_NUMBER_TEXT], b[VIEW_NUMBER_TEXT], c[VIEW_NUMBER_TEXT], address[ENDPOINT_TEXT];
 	struct utsname kernel = { 0 };
 
 	uname(&kernel);
@@ -124,16 +122,16 @@ static void print_head(const struct port_report *report)
 	kernel_report_print();
 	for (unsigned i = 0; i < report->addresses; i++)
 		printf("%s%s: %s ports that nobody is on\n", i ? "          " : "bind(0)   ",
-		       view_address_text(&report->address[i].address, address),
+		       address_text(&report->address[i].address, address),
 		       view_number_text(report->address[i].fresh, a));
 }
 
 /* The name, padded to its column; one that is too long has a line, or two, for itself. */
 static void print_name(const struct view_pair *pair)
 {
-	char remote[VIEW_ENDPOINT_TEXT], local[VIEW_ENDPOINT_TEXT];
-	int length = (int)(strlen(view_endpoint_text(&pair->remote, remote)) + strlen(" from ") +
-			   strlen(view_address_text(&pair->local, local)));
+	char remote[ENDPOINT_TEXT], local[ENDPOINT_TEXT];
+	int length = (int)(strlen(endpoint_text(&pair->remote, remote)) + strlen(" from ") +
+			   strlen(address_text(&pair->local, local)));
 
 	printf("%s%s from %s", remote, length >= LINE_WIDTH ? "\n " : "", local);
 	printf("%s%*s", length >= NAME_WIDTH ? "\n" : "",
@@ -214,13 +212,10 @@ int command_status(int argc, char **argv)
 {
 	struct status_options options = { .warn_percent = -1 };
 	static struct looks looks;
-	int option, status, error;
+	int status = read_options(&command_options, argc, argv, &options), error;
 
-	while ((option = getopt_long(argc, argv, ":i:w:h", long_options, NULL)) != -1) {
-		status = take_option(option, argv, &options);
-		if (status >= 0)
-			return status;
-	}
+	if (status >= 0)
+		return status;
 	if (optind < argc)
 		return usage_error("status", "unexpected '%s'; 'berth explain' is for one destination",
 				   argv[optind]);

@@ -2,7 +2,6 @@
  *
  * berth top: the port space, live.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -27,10 +26,6 @@ static const char help[] =
 	"                          'berth status --help'\n"
 	"  -h, --help              this text\n";
 
-enum {
-	OPTION_JSON = 256
-};
-
 static const struct option long_options[] = {
 	{ "interval", required_argument, NULL, 'i' },
 	{ "count", required_argument, NULL, 'n' },
@@ -39,9 +34,9 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
-/* -1 to go on, or the exit status. */
-static int take_option(int option, char **argv, struct top_options *options)
+static int take_option(int option, void *context)
 {
+	struct top_options *options = context;
 	double number;
 
 	switch (option) {
@@ -54,13 +49,15 @@ static int take_option(int option, char **argv, struct top_options *options)
 			return usage_error("top", "--count=%s: a number of looks, from 1", optarg);
 		options->count = (unsigned)number;
 		return -1;
-	case OPTION_JSON:
+	default:
 		options->json = true;
 		return -1;
-	default:
-		return common_option("top", help, option, argv);
 	}
 }
+
+static const struct command_options command_options = {
+	"top", help, ":i:n:h", long_options, "the key / filters", take_option
+};
 
 /* A line for each look. Ends when nobody reads them any more. */
 static int print_lines(const struct top_options *options)
@@ -91,14 +88,9 @@ static int print_lines(const struct top_options *options)
 int command_top(int argc, char **argv)
 {
 	struct top_options options = { .interval_s = USUAL_INTERVAL_S };
-	int option, status;
+	int status = read_options(&command_options, argc, argv, &options);
 
-	while ((option = getopt_long(argc, argv, ":i:n:h", long_options, NULL)) != -1) {
-		status = take_option(option, argv, &options);
-		if (status >= 0)
-			return status;
-	}
-	if (optind < argc)
-		return usage_error("top", "unexpected '%s'; the key / filters", argv[optind]);
+	if (status >= 0)
+		return status;
 	return options.json ? print_lines(&options) : top_keep(top_screen_run, &options);
 }

@@ -7,14 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "view/text.h"
+#include "host/address_text.h"
 
 const char *top_name(const struct view_pair *pair, char text[TOP_NAME])
 {
-	char remote[VIEW_ENDPOINT_TEXT], local[VIEW_ENDPOINT_TEXT];
+	char remote[ENDPOINT_TEXT], local[ENDPOINT_TEXT];
 
-	snprintf(text, TOP_NAME, "%.55s from %.55s", view_endpoint_text(&pair->remote, remote),
-		 view_address_text(&pair->local, local));
+	snprintf(text, TOP_NAME, "%.55s from %.55s", endpoint_text(&pair->remote, remote),
+		 address_text(&pair->local, local));
 	return text;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "host/address_text.h"
 #include "view/text.h"
 
 #define HEAD_LINES	4u /* title, sockets, addresses, columns */
@@ -81,7 +82,7 @@ static void draw_totals(const struct top_model *model)
 {
 	const struct view_snapshot *now = top_model_now(model);
 	char a[VIEW_NUMBER_TEXT], b[VIEW_NUMBER_TEXT], c[VIEW_NUMBER_TEXT], d[VIEW_NUMBER_TEXT];
-	char local[VIEW_ENDPOINT_TEXT];
+	char local[ENDPOINT_TEXT];
 
 	put_line(1, "%s ports of %u-%u usable; %s sockets, %s in TIME_WAIT of %s",
 		 view_number_text(model->report.usable, a), now->ports.first, now->ports.last,
@@ -89,7 +90,7 @@ static void draw_totals(const struct top_model *model)
 		 view_number_text(now->reuse.max_tw_buckets, d));
 	if (model->report.addresses)
 		put_line(2, "bind() to port 0 on %s: %s ports that nobody is on",
-			 view_address_text(&model->report.address[0].address, local),
+			 address_text(&model->report.address[0].address, local),
 			 view_number_text(model->report.address[0].fresh, a));
 }
 

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The number of the event in which Windows tells of a time-wait-collision. */
@@ -47,8 +48,12 @@ bool config_read_settings(const char *path, struct config *ret_config, char ret_
 {
 	const char *file = path ? path : CONFIG_DEFAULT_PATH;
 	struct config_fault fault;
+	size_t size;
+	char *text = config_load(file, &size, &fault);
+	bool good = text && config_read(text, size, ret_config, &fault);
 
-	if (config_read_file(file, ret_config, &fault))
+	free(text);
+	if (good)
 		return true;
 	if (!path && fault.error == ENOENT) {
 		config_set_defaults(ret_config);

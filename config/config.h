@@ -66,8 +66,8 @@ struct config {
 	struct config_destination exclude_destination[CONFIG_DESTINATIONS];
 };
 
-/* Why a file was refused. Line is 0 where it is not about one. The text says what is wrong and what is allowed, in printable ASCII, without a full
- * stop. */
+/* Why a file was refused. Line is 0 where it is not about one. The text says what is wrong and what is
+ * allowed, in printable ASCII, without a full stop. */
 #define CONFIG_FAULT_SIZE 320u
 struct config_fault {
 	int error; /* errno with which the file could not be read, ENOENT for one; 0: it was refused */
@@ -78,10 +78,11 @@ struct config_fault {
 /* Every setting as it is without a file. */
 void config_set_defaults(struct config *ret_config);
 
-/* Reads a berth.conf. What it does not set has its default. False: *ret_fault says why. */
-bool config_read_file(const char *path, struct config *ret_config, struct config_fault *ret_fault);
+/* The whole file, for config_read() or registry_read(); the caller frees it. NULL: *ret_fault says why. */
+char *config_load(const char *path, size_t *ret_size, struct config_fault *ret_fault);
 
-/* The same for the text of one in memory; it needs no closing NUL. */
+/* Reads the text of a berth.conf, which needs no closing NUL. What it does not set has its default. False:
+ * *ret_fault says why. */
 bool config_read(const char *text, size_t size, struct config *ret_config, struct config_fault *ret_fault);
 
 /* Reads the settings that are meant: those in that file, or with NULL those in CONFIG_DEFAULT_PATH, which need not be
@@ -116,17 +117,16 @@ const char *config_kept_away_price(const struct config *config, char *text);
 bool config_excludes(const struct config *config, const struct berth_endpoint *destination);
 
 /* Each reads the whole text; false, and nothing written, if it is not of that form. Numbers are decimal, or hexadecimal
- * with 0x; endpoints as config_endpoint_text() writes them. */
+ * with 0x; endpoints are "127.0.0.1:80", "[::1]:80". */
 bool config_parse_number(const char *text, uint32_t *ret_number);
 bool config_parse_endpoint(const char *text, struct berth_endpoint *ret_endpoint);
 
 /* "fail", "kernel", "take-over". */
 const char *config_exhausted_name(enum config_exhausted exhausted);
 
-/* "127.0.0.1:80", "[::1]:80"; "192.0.2.0/24:80", "[2001:db8::]/32", as berth.conf has them. Text is a
- * buffer of CONFIG_ENDPOINT_SIZE bytes, and is returned. */
-#define CONFIG_ENDPOINT_SIZE 64u
-const char *config_endpoint_text(const struct berth_endpoint *endpoint, char *text);
-const char *config_destination_text(const struct config_destination *destination, char *text);
+/* "192.0.2.0/24:80", "[2001:db8::]/32", as berth.conf has them. Returns text. */
+#define CONFIG_DESTINATION_TEXT 64u
+const char *config_destination_text(const struct config_destination *destination,
+				    char text[CONFIG_DESTINATION_TEXT]);
 
 #endif

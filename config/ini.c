@@ -12,7 +12,6 @@
  * a list may go on in this way, or by its name again, while anything else may be set only once.
  */
 #include <ini.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "config/values.h"
@@ -323,14 +322,4 @@ bool config_read(const char *text, size_t size, struct config *ret_config, struc
 		return false;
 	*ret_config = reading.config;
 	return true;
-}
-
-bool config_read_file(const char *path, struct config *ret_config, struct config_fault *ret_fault)
-{
-	size_t size;
-	char *text = config_load(path, &size, ret_fault);
-	bool read = text && config_read(text, size, ret_config, ret_fault);
-
-	free(text);
-	return read;
 }

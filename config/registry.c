@@ -5,7 +5,6 @@
 #include "config/registry.h"
 
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "config/registry_text.h"
@@ -311,14 +310,4 @@ bool registry_read(const char *bytes, size_t size, struct registry_import *impor
 	       config_refuse(ret_fault, 0,
 			     "has more than %u values that Berth has no use for: export the key %s alone",
 			     REGISTRY_NOTES, "Tcpip\\Parameters");
-}
-
-bool registry_read_file(const char *path, struct registry_import *import, struct config_fault *ret_fault)
-{
-	size_t size;
-	char *bytes = config_load(path, &size, ret_fault);
-	bool read = bytes && registry_read(bytes, size, import, ret_fault);
-
-	free(bytes);
-	return read;
 }

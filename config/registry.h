@@ -30,10 +30,7 @@ struct registry_import {
 	struct registry_note note[REGISTRY_NOTES];
 };
 
-/* Reads a .reg file. False and *ret_fault as config_read_file(); *import is then undefined. */
-bool registry_read_file(const char *path, struct registry_import *import, struct config_fault *ret_fault);
-
-/* The same for the bytes of one in memory. */
+/* Reads the bytes of a .reg file. False and *ret_fault as config_read(); *import is then undefined. */
 bool registry_read(const char *bytes, size_t size, struct registry_import *import,
 		   struct config_fault *ret_fault);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/values.h"
 
-#include <arpa/inet.h>
 #include <stdarg.h>
 #include <string.h>
+
+#include "host/address_text.h"
 
 const struct config_number config_numbers[CONFIG_NUMBERS] = {
 	{ "TcpTimedWaitDelay", offsetof(struct config, timed_wait_delay), "the kernel's own 60" },
@@ -86,18 +87,15 @@ bool config_parse_number(const char *text, uint32_t *ret_number)
 /* The IPv4 or IPv6 address in length characters. How many bits such an address is written with; 0: none. */
 static unsigned parse_address(const char *text, size_t length, struct berth_address *ret_address)
 {
-	char address[INET6_ADDRSTRLEN];
-	struct in_addr v4;
+	char address[ENDPOINT_TEXT];
 
 	if (length >= sizeof(address))
 		return 0;
 	memcpy(address, text, length);
 	address[length] = '\0';
-	if (inet_pton(AF_INET, address, &v4) == 1) {
-		*ret_address = berth_address_v4(ntohl(v4.s_addr));
-		return 32;
-	}
-	return inet_pton(AF_INET6, address, ret_address->bytes) == 1 ? 128 : 0;
+	if (!address_from_text(address, ret_address))
+		return 0;
+	return strchr(address, ':') ? 128 : 32;
 }
 
 /* An address, IPv6 in brackets wherever a port could be taken for its last part; what follows begins at
@@ -195,36 +193,16 @@ bool config_is_loopback(const struct berth_address *address)
 					    : berth_address_equal(address, &v6);
 }
 
-/* An IPv4 address as such, however it was written; IPv6 in brackets. */
-static void put_address(const struct berth_address *address, char *text)
+const char *config_destination_text(const struct config_destination *destination,
+				    char text[CONFIG_DESTINATION_TEXT])
 {
-	bool v4 = berth_address_is_v4(address);
-	char digits[INET6_ADDRSTRLEN];
+	bool v4 = berth_address_is_v4(&destination->address);
+	char address[ENDPOINT_TEXT], port[sizeof(":65535")] = "";
 
-	inet_ntop(v4 ? AF_INET : AF_INET6, address->bytes + (v4 ? 12 : 0), digits, sizeof(digits));
-	snprintf(text, CONFIG_ENDPOINT_SIZE, v4 ? "%s" : "[%s]", digits);
-}
-
-static void append_number(char *text, char separator, unsigned number)
-{
-	size_t length = strlen(text);
-
-	snprintf(text + length, CONFIG_ENDPOINT_SIZE - length, "%c%u", separator, number);
-}
-
-const char *config_endpoint_text(const struct berth_endpoint *endpoint, char *text)
-{
-	put_address(&endpoint->address, text);
-	append_number(text, ':', endpoint->port);
-	return text;
-}
-
-const char *config_destination_text(const struct config_destination *destination, char *text)
-{
-	put_address(&destination->address, text);
-	append_number(text, '/',
-		      destination->prefix - (berth_address_is_v4(&destination->address) ? 96u : 0u));
+	address_text(&destination->address, address);
 	if (destination->port != 0)
-		append_number(text, ':', destination->port);
+		snprintf(port, sizeof(port), ":%u", destination->port);
+	snprintf(text, CONFIG_DESTINATION_TEXT, v4 ? "%.45s/%d%s" : "[%.45s]/%d%s", address,
+		 destination->prefix - (v4 ? 96 : 0), port);
 	return text;
 }

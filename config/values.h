@@ -39,9 +39,6 @@ void config_printable(const char *text, char *ret_text, size_t size);
 bool config_refuse(struct config_fault *fault, unsigned line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* The whole file, to be freed by the caller; NULL: *ret_fault says why. */
-char *config_load(const char *path, size_t *ret_size, struct config_fault *ret_fault);
-
 /* Reads the whole text; false, and nothing written, if it is not of that form. */
 bool config_parse_destination(const char *text, struct config_destination *ret_destination);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/values.h"
+#include "host/address_text.h"
 
 #define RANGES_ON_A_LINE 8u
 
@@ -60,7 +61,7 @@ static void put_parameters(struct writing *writing, const struct config *config)
 
 static void put_berth(struct writing *writing, const struct config *config, const struct config *initial)
 {
-	char text[CONFIG_ENDPOINT_SIZE];
+	char listen[ENDPOINT_TEXT], text[CONFIG_DESTINATION_TEXT];
 
 	writing->section = "Berth";
 	if (config->policy != initial->policy)
@@ -70,7 +71,7 @@ static void put_berth(struct writing *writing, const struct config *config, cons
 	if (config->time_wait_timestamps_only)
 		put(writing, "time-wait-timestamps-only", "yes");
 	if (!berth_endpoint_equal(&config->listen, &initial->listen))
-		put(writing, "listen", config_endpoint_text(&config->listen, text));
+		put(writing, "listen", endpoint_text(&config->listen, listen));
 	if (*config->token_file)
 		put(writing, "token-file", config->token_file);
 	if (*config->cgroup)

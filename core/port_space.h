@@ -164,8 +164,9 @@ enum berth_connect_verdict berth_space_connect(struct berth_space *space, unsign
 void berth_space_refuse(struct berth_space *space, unsigned port, const struct berth_endpoint *destination,
 			uint64_t now_ns);
 
-/* The connection is gone without TIME_WAIT (reset, or the peer closed first). False, and nothing changed,
- * if the space knows no such live connection. Once it had to forget destinations it cannot tell any more,
+/* The connection is gone without TIME_WAIT (reset, or the peer closed first). Its port is fresh at once, and the
+ * peer may still have the connection in TIME_WAIT: most take a new one then (RFC 1122 4.2.2.13, RFC 6191). To
+ * keep clear of the peer's TIME_WAIT too, tell close instead. False, and nothing changed, if the space knows no such live connection. Once it had to forget destinations it cannot tell any more,
  * and believes the caller as long as the port has any live connection at all. */
 bool berth_space_release(struct berth_space *space, unsigned port, const struct berth_endpoint *destination);
 

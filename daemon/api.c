@@ -2,6 +2,7 @@
 #include "daemon/api.h"
 
 #include "daemon/pinned_json.h"
+#include "host/address_text.h"
 #include "host/clock.h"
 #include "view/port_map.h"
 #include "view/port_report.h"
@@ -60,7 +61,7 @@ static json_t *uses_json(const struct view_port_map *map)
 
 json_t *api_map(const struct recent_look *look, const struct view_pair *pair)
 {
-	char remote[VIEW_ENDPOINT_TEXT], local[VIEW_ENDPOINT_TEXT];
+	char remote[ENDPOINT_TEXT], local[ENDPOINT_TEXT];
 	static struct view_port_map map;
 	static char ports[BERTH_PORTS];
 
@@ -68,7 +69,7 @@ json_t *api_map(const struct recent_look *look, const struct view_pair *pair)
 	for (unsigned port = 0; port < BERTH_PORTS; port++)
 		ports[port] = letter(map.use[port]);
 	return json_pack("{s:s?, s:s?, s:o, s:o, s:s#}", "remote",
-			 pair ? view_endpoint_text(&pair->remote, remote) : NULL, "local",
-			 pair ? view_address_text(&pair->local, local) : NULL, "range",
-			 range_json(&look->now), "uses", uses_json(&map), "ports", ports, (int)BERTH_PORTS);
+			 pair ? endpoint_text(&pair->remote, remote) : NULL, "local",
+			 pair ? address_text(&pair->local, local) : NULL, "range", range_json(&look->now),
+			 "uses", uses_json(&map), "ports", ports, (int)BERTH_PORTS);
 }

@@ -19,8 +19,8 @@ struct daemon_options {
 	const char *pin;
 };
 
-/* Runs until SIGTERM or SIGINT; on SIGHUP reads the settings again. Returns the exit status: 0, or 1 and one line on stderr. What it does it says on
- * stderr, a line each. */
+/* Runs until SIGTERM or SIGINT; on SIGHUP reads the settings again. Returns the exit status: 0, or 1 and
+ * one line on stderr. What it does it says on stderr, a line each. */
 int daemon_run(const struct daemon_options *options);
 
 /* Says on stdout what daemon_run() would do, having had the kernel read the programs, and changes nothing. 0 or 1. */

@@ -40,12 +40,12 @@ const char *event_advice(enum event_kind kind)
 	return kinds[kind].advice;
 }
 
-const char *event_remote_text(const struct wire_destination *to, char text[VIEW_ENDPOINT_TEXT])
+const char *event_remote_text(const struct wire_destination *to, char text[ENDPOINT_TEXT])
 {
 	struct berth_endpoint endpoint = { .port = ntohs((uint16_t)to->port_be) };
 
 	memcpy(endpoint.address.bytes, to->address_be, sizeof(endpoint.address.bytes));
-	return view_endpoint_text(&endpoint, text);
+	return endpoint_text(&endpoint, text);
 }
 
 static int compare_latest(const void *left, const void *right)

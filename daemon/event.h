@@ -8,6 +8,7 @@
 #define BERTH_DAEMON_EVENT_H
 
 #include "daemon/pinned.h"
+#include "host/address_text.h"
 #include "view/text.h"
 
 enum event_kind {
@@ -31,7 +32,7 @@ const char *event_finding(enum event_kind kind);
 const char *event_advice(enum event_kind kind);
 
 /* "192.0.2.1:443" */
-const char *event_remote_text(const struct wire_destination *to, char text[VIEW_ENDPOINT_TEXT]);
+const char *event_remote_text(const struct wire_destination *to, char text[ENDPOINT_TEXT]);
 
 /* Those of the last destinations, the latest first. How many. */
 #define EVENTS_MAX (EVENT_KINDS * PINNED_EXHAUSTIONS)

@@ -26,7 +26,8 @@
 
 struct governor;
 
-/* For hooks of this build that are pinned in dir; variables are theirs, mapped (pinned.h), and stay the caller's. It does nothing until settings are applied. NULL: ret_trouble says why. */
+/* For hooks of this build that are pinned in dir; variables are theirs, mapped (pinned.h), and stay the
+ * caller's. It does nothing until settings are applied. NULL: ret_trouble says why. */
 struct governor *governor_open(const char *dir, void *variables, struct trouble *ret_trouble);
 
 /* Takes settings; those that shorten TIME_WAIT are said on stderr in one line, with their price; so is that the kernel

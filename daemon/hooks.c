@@ -135,11 +135,16 @@ static int stay_silent(enum libbpf_print_level level, const char *format, va_lis
 	return 0;
 }
 
+void hooks_silence(void)
+{
+	libbpf_set_print(stay_silent);
+}
+
 struct hooks *hooks_open(struct trouble *ret_trouble)
 {
 	struct hooks *hooks = calloc(1, sizeof(*hooks));
 
-	libbpf_set_print(stay_silent);
+	hooks_silence();
 	if (hooks)
 		hooks->berth = berth__open();
 	if (!hooks || !hooks->berth) {
@@ -166,7 +171,7 @@ const char *hooks_missing_capability(void)
 }
 
 /* The kernel's own answer to a missing capability may be EINVAL. */
-static bool load_failure(int error, struct trouble *trouble)
+bool hooks_load_failure(int error, struct trouble *trouble)
 {
 	const char *missing = hooks_missing_capability();
 
@@ -188,7 +193,7 @@ static bool load_failure(int error, struct trouble *trouble)
 }
 
 /* The value of an enumerator of the kernel's, in whatever enumeration; `otherwise` if there is none. */
-static __u32 kernel_enumerator(const struct btf *btf, const char *name, __u32 otherwise)
+static __u32 find_enumerator(const struct btf *btf, const char *name, __u32 otherwise)
 {
 	for (unsigned id = 1; id < btf__type_cnt(btf); id++) {
 		const struct btf_type *type = btf__type_by_id(btf, id);
@@ -200,18 +205,21 @@ static __u32 kernel_enumerator(const struct btf *btf, const char *name, __u32 ot
 	return otherwise;
 }
 
-/* Numbers of the kernel's that CO-RE cannot find, as their enumeration has no name. */
-static void find_bits(struct berth *berth)
+__u32 hooks_kernel_enumerator(const char *name, __u32 otherwise)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
+	__u32 value = btf ? find_enumerator(btf, name, otherwise) : otherwise; /* the load fails, too */
 
-	if (!btf)
-		return; /* and so the load fails, too */
-	berth->rodata->transparent_bit =
-		kernel_enumerator(btf, "INET_FLAGS_TRANSPARENT", berth->rodata->transparent_bit);
-	berth->rodata->bind_no_port_bit =
-		kernel_enumerator(btf, "INET_FLAGS_BIND_ADDRESS_NO_PORT", berth->rodata->bind_no_port_bit);
 	btf__free(btf);
+	return value;
+}
+
+static void find_bits(struct berth *berth)
+{
+	berth->rodata->transparent_bit =
+		hooks_kernel_enumerator("INET_FLAGS_TRANSPARENT", berth->rodata->transparent_bit);
+	berth->rodata->bind_no_port_bit =
+		hooks_kernel_enumerator("INET_FLAGS_BIND_ADDRESS_NO_PORT", berth->rodata->bind_no_port_bit);
 }
 
 bool hooks_load(struct hooks *hooks, struct trouble *ret_trouble)
@@ -221,7 +229,7 @@ bool hooks_load(struct hooks *hooks, struct trouble *ret_trouble)
 	find_bits(hooks->berth);
 	error = -berth__load(hooks->berth);
 	if (error)
-		return load_failure(error, ret_trouble);
+		return hooks_load_failure(error, ret_trouble);
 	return true;
 }
 

@@ -29,6 +29,12 @@ struct bpf_object *hooks_object(const struct hooks *hooks);
 /* Makes the maps that were not replaced, and has the kernel's verifier read the programs. */
 bool hooks_load(struct hooks *hooks, struct trouble *ret_trouble);
 
+/* The same for another object of this binary's (trace.h): keeps libbpf from printing; says in words why the kernel did
+ * not take a program, false; and finds a number of the kernel's that CO-RE cannot, as its enumeration has no name. */
+void hooks_silence(void);
+bool hooks_load_failure(int error, struct trouble *ret_trouble);
+__u32 hooks_kernel_enumerator(const char *name, __u32 otherwise);
+
 /* A capability that the kernel asks for, and the caller lacks: its name. NULL: it has all. */
 const char *hooks_missing_capability(void);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/http.h"
 
-#include <arpa/inet.h>
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/http_clients.h"
+#include "host/address_text.h"
 
 #define LONGEST_HOST 80u /* a numeric address with brackets and a port is shorter */
 
@@ -50,10 +50,9 @@ void http_say(struct http_answer *ret_answer, unsigned status, const char *line)
 
 static bool is_numeric(const char *text)
 {
-	struct in6_addr v6;
-	struct in_addr v4;
+	struct berth_address address;
 
-	return inet_pton(AF_INET, text, &v4) == 1 || inet_pton(AF_INET6, text, &v6) == 1;
+	return address_from_text(text, &address);
 }
 
 static bool is_port(const char *text)

@@ -7,9 +7,9 @@
 #include "daemon/event.h"
 #include "daemon/hooks.h"
 #include "daemon/settings.h"
+#include "host/address_text.h"
 #include "host/clock.h"
 #include "view/port_report.h"
-#include "view/text.h"
 
 static void head(FILE *out, const char *name, const char *type, const char *help)
 {
@@ -67,13 +67,13 @@ static void write_ports(FILE *out, const struct port_report *report)
 
 static void write_addresses(FILE *out, const struct port_report *report)
 {
-	char text[VIEW_ENDPOINT_TEXT];
+	char text[ENDPOINT_TEXT];
 
 	head(out, "fresh_ports", "gauge",
 	     "Usable ports of a local address that no socket is on: all that bind() to port 0 can be given.");
 	for (unsigned i = 0; i < report->addresses; i++)
 		fprintf(out, "berth_fresh_ports{local=\"%s\"} %u\n",
-			view_address_text(&report->address[i].address, text), report->address[i].fresh);
+			address_text(&report->address[i].address, text), report->address[i].fresh);
 }
 
 static void write_settings(FILE *out, const struct view_snapshot *now)
@@ -95,10 +95,10 @@ static void write_settings(FILE *out, const struct view_snapshot *now)
 
 static void write_labels(FILE *out, const char *name, const struct view_pair *pair)
 {
-	char remote[VIEW_ENDPOINT_TEXT], local[VIEW_ENDPOINT_TEXT];
+	char remote[ENDPOINT_TEXT], local[ENDPOINT_TEXT];
 
-	fprintf(out, "berth_%s{remote=\"%s\",local=\"%s\"", name, view_endpoint_text(&pair->remote, remote),
-		view_address_text(&pair->local, local));
+	fprintf(out, "berth_%s{remote=\"%s\",local=\"%s\"", name, endpoint_text(&pair->remote, remote),
+		address_text(&pair->local, local));
 }
 
 static void write_destination_ports(FILE *out, const struct port_report *report)

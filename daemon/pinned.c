@@ -44,7 +44,7 @@ static int read_words(const char *dir, struct pinned *ret_pinned)
 	if (access(dir, F_OK) < 0)
 		return -errno;
 	if (!pins_read(dir, PINS_WORD_CGROUP, ret_pinned->cgroup))
-		return -ENOENT;
+		return errno == EACCES ? -EACCES : -ENOENT;
 	pins_read(dir, PINS_WORD_VERSION, text);
 	snprintf(ret_pinned->version, sizeof(ret_pinned->version), "%.31s", text);
 	pins_read(dir, PINS_WORD_BUILD, text);

@@ -4,6 +4,7 @@
 #include "daemon/event.h"
 #include "daemon/hooks.h"
 #include "daemon/settings.h"
+#include "host/address_text.h"
 #include "host/clock.h"
 #include "view/text.h"
 
@@ -62,7 +63,7 @@ static json_t *events_json(const struct pinned_reader *reader)
 	unsigned count = events_read(reader, latest);
 	json_t *all = json_array();
 	uint64_t now = clock_ns();
-	char text[VIEW_ENDPOINT_TEXT];
+	char text[ENDPOINT_TEXT];
 
 	for (unsigned i = 0; i < count; i++)
 		json_array_append_new(all, json_pack("{s:s, s:i, s:s, s:I, s:I, s:f, s:s}", "event",
@@ -82,7 +83,7 @@ static json_t *exhaustions_json(const struct pinned_reader *reader)
 	unsigned count = pinned_exhaustions(reader, latest);
 	json_t *all = json_array();
 	uint64_t now = clock_ns();
-	char text[VIEW_ENDPOINT_TEXT];
+	char text[ENDPOINT_TEXT];
 
 	for (unsigned i = 0; i < count; i++)
 		json_array_append_new(all, json_pack("{s:s, s:I, s:I, s:I, s:f}", "remote",

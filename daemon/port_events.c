@@ -7,6 +7,7 @@
 #include "daemon/event.h"
 #include "daemon/hooks.h"
 #include "daemon/say.h"
+#include "host/address_text.h"
 #include "host/clock.h"
 
 #define SAY_EVERY_NS (60 * 1000000000ull)
@@ -36,7 +37,7 @@ static struct port_events_said *said_of(struct port_events *events, const struct
 
 static void say_event(const struct wire_destination *to, enum event_kind kind, uint64_t count)
 {
-	char text[VIEW_ENDPOINT_TEXT];
+	char text[ENDPOINT_TEXT];
 
 	if (count == 0)
 		return;

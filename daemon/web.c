@@ -19,6 +19,7 @@
 #include "daemon/http.h"
 #include "daemon/pinned.h"
 #include "daemon/web_routes.h"
+#include "host/address_text.h"
 #include "host/socket_address.h"
 
 #define NOBODY	    65534 /* the kernel's overflow user: owns nothing */
@@ -58,13 +59,13 @@ static int listen_at(const struct berth_endpoint *endpoint, struct trouble *trou
 	int family = berth_address_is_v4(&endpoint->address) ? AF_INET : AF_INET6, one = 1;
 	struct sockaddr_storage address;
 	socklen_t size = sockaddr_from_endpoint(endpoint, family, &address);
-	char text[CONFIG_ENDPOINT_SIZE];
+	char text[ENDPOINT_TEXT];
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
 	    bind(fd, (const struct sockaddr *)&address, size) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
-	trouble_say(trouble, "listen = %s: %s", config_endpoint_text(endpoint, text), strerror(errno));
+	trouble_say(trouble, "listen = %s: %s", endpoint_text(endpoint, text), strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return -1;

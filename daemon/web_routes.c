@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/web_routes.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include "daemon/api.h"
 #include "daemon/metrics.h"
 #include "daemon/page.h"
+#include "host/address_text.h"
 
 enum {
 	OK = 200,
@@ -86,17 +86,6 @@ static bool read_most(const struct http_request *request, size_t *ret_most)
 	return true;
 }
 
-static bool read_address(const char *text, struct berth_address *ret_address)
-{
-	struct in_addr v4;
-
-	if (inet_pton(AF_INET, text, &v4) == 1)
-		*ret_address = berth_address_v4(ntohl(v4.s_addr));
-	else if (inet_pton(AF_INET6, text, ret_address->bytes) != 1)
-		return false;
-	return true;
-}
-
 /* remote and local, both or none. *ret_pair is NULL or pair. */
 static bool read_pair(const struct http_request *request, struct view_pair *pair, struct view_pair **ret_pair)
 {
@@ -105,7 +94,7 @@ static bool read_pair(const struct http_request *request, struct view_pair *pair
 	*ret_pair = remote ? pair : NULL;
 	if (!remote || !local)
 		return !remote && !local;
-	return config_parse_endpoint(remote, &pair->remote) && read_address(local, &pair->local);
+	return config_parse_endpoint(remote, &pair->remote) && address_from_text(local, &pair->local);
 }
 
 /* ---- the paths ---- */

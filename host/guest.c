@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/guest.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -131,6 +132,22 @@ int guest_take_fd(struct guest_cache *cache, pid_t tid, int fd)
 		return copy;
 	guest_forget(cache);
 	return take(cache, tid, fd);
+}
+
+void guest_each_socket(pid_t tid, void (*each)(void *context, int fd), void *context)
+{
+	char path[32], target[sizeof("socket:")];
+	const struct dirent *entry;
+	DIR *descriptors;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", tid);
+	descriptors = opendir(path);
+	while (descriptors && (entry = readdir(descriptors)) != NULL)
+		if (readlinkat(dirfd(descriptors), entry->d_name, target, sizeof(target)) == sizeof(target) &&
+		    memcmp(target, "socket:", strlen("socket:")) == 0)
+			each(context, atoi(entry->d_name));
+	if (descriptors)
+		closedir(descriptors);
 }
 
 void guest_forget(struct guest_cache *cache)

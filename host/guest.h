@@ -34,6 +34,9 @@ struct guest_cache {
  * may do with its socket is not what it may. */
 int guest_take_fd(struct guest_cache *cache, pid_t tid, int fd);
 
+/* Calls each() with the number of every descriptor of the guest's that is a socket. */
+void guest_each_socket(pid_t tid, void (*each)(void *context, int fd), void *context);
+
 /* Closes all that is remembered. */
 void guest_forget(struct guest_cache *cache);
 

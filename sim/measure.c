@@ -34,15 +34,20 @@ int sim_measure_start(struct sim_measure *measure, const struct sim_host_setting
 	*measure = (struct sim_measure){ .first = settings->first,
 					 .span = span,
 					 .addresses = settings->addresses,
+					 .destinations = destinations,
+					 .result.first_failure_s = -1,
 					 .reuse_least_ns = NEVER };
 	measure->given = calloc(span, sizeof(*measure->given));
 	measure->step = calloc(span, sizeof(*measure->step));
 	measure->same_step = calloc(span, sizeof(*measure->same_step));
+	measure->attempts_to = calloc(destinations, sizeof(*measure->attempts_to));
+	measure->failures_to = calloc(destinations, sizeof(*measure->failures_to));
 	if (pairs <= REMEMBERED_MAX)
 		measure->last_to = calloc(pairs, sizeof(*measure->last_to));
 	if (tuples <= REMEMBERED_MAX)
 		measure->ended_ns = calloc(tuples, sizeof(*measure->ended_ns));
 	if (measure->given == NULL || measure->step == NULL || measure->same_step == NULL ||
+	    measure->attempts_to == NULL || measure->failures_to == NULL ||
 	    (pairs <= REMEMBERED_MAX && measure->last_to == NULL) ||
 	    (tuples <= REMEMBERED_MAX && measure->ended_ns == NULL))
 		return -ENOMEM;
@@ -54,6 +59,8 @@ void sim_measure_end(struct sim_measure *measure)
 	free(measure->given);
 	free(measure->step);
 	free(measure->same_step);
+	free(measure->attempts_to);
+	free(measure->failures_to);
 	free(measure->last_to);
 	free(measure->ended_ns);
 	memset(measure, 0, sizeof(*measure));
@@ -128,6 +135,18 @@ static void note_port(struct sim_measure *measure, const struct sim_attempt *att
 		measure->same_steps += note_step(measure->same_step, &measure->last_to[pair], port, span);
 }
 
+static void note_failure(struct sim_measure *measure, const struct sim_attempt *attempt)
+{
+	struct sim_result *result = &measure->result;
+
+	measure->failures_to[attempt->destination]++;
+	result->bin_failures[attempt->bin]++;
+	if (result->first_failure_s >= 0)
+		return;
+	result->first_failure_s = (double)attempt->now_ns / 1e9;
+	result->first_failure_destination = attempt->destination;
+}
+
 void sim_measure_attempt(struct sim_measure *measure, const struct sim_attempt *attempt)
 {
 	struct sim_result *result = &measure->result;
@@ -138,7 +157,9 @@ void sim_measure_attempt(struct sim_measure *measure, const struct sim_attempt *
 	if (attempt->probes > result->probes_most)
 		result->probes_most = attempt->probes;
 	result->bin_attempts[attempt->bin]++;
-	result->bin_failures[attempt->bin] += attempt->outcome != SIM_CONNECTED;
+	measure->attempts_to[attempt->destination]++;
+	if (attempt->outcome != SIM_CONNECTED)
+		note_failure(measure, attempt);
 	measure->time_wait_sum += attempt->time_wait;
 	if (attempt->time_wait > result->time_wait_most)
 		result->time_wait_most = attempt->time_wait;
@@ -223,6 +244,19 @@ static void finish_reuse(struct sim_measure *measure)
 	result->reuse_median_s = fmax(result->reuse_least_s, bucket_middle_s(bucket));
 }
 
+static void finish_worst(struct sim_measure *measure)
+{
+	struct sim_result *result = &measure->result;
+
+	for (uint32_t to = 0; to < measure->destinations; to++) {
+		if (measure->failures_to[to] <= result->worst_failures)
+			continue;
+		result->worst_destination = to;
+		result->worst_failures = measure->failures_to[to];
+		result->worst_attempts = measure->attempts_to[to];
+	}
+}
+
 void sim_measure_finish(struct sim_measure *measure, struct sim_result *ret_result)
 {
 	struct sim_result *result = &measure->result;
@@ -231,5 +265,6 @@ void sim_measure_finish(struct sim_measure *measure, struct sim_result *ret_resu
 		result->time_wait_mean = (double)measure->time_wait_sum / (double)result->attempts;
 	finish_foresight(measure);
 	finish_reuse(measure);
+	finish_worst(measure);
 	*ret_result = *result;
 }

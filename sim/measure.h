@@ -78,6 +78,11 @@ struct sim_result {
 	uint32_t time_wait_most;
 	uint64_t evicted;
 	double shortest_time_wait_s; /* of those; 0: none left early */
+	/* The first attempt that failed, seconds after the start (negative: none did), and to whom; to whom most
+	 * failed. Destinations are 0 where none failed. */
+	double first_failure_s;
+	uint32_t first_failure_destination, worst_destination;
+	uint64_t worst_failures, worst_attempts;
 	/* By time, SIM_BINS equal parts of what was measured. */
 	uint32_t bin_attempts[SIM_BINS], bin_failures[SIM_BINS];
 	/* Reserved for the policy's own state, for all local addresses. The host's tables, which policies
@@ -91,10 +96,12 @@ struct sim_measure {
 	unsigned first, span, addresses;
 	/* How often each port was given, and each step: from the one before, and to the same destination. */
 	uint32_t *given, *step, *same_step;
-	uint16_t last[SIM_ADDRESSES_MAX]; /* given by each local address; 0: none yet */
-	uint16_t *last_to;		  /* by each, to each destination; NULL: too many */
-	uint64_t *ended_ns;		  /* of each 4-tuple; NULL: too many */
-	uint64_t bucket[SIM_BUCKETS];	  /* of reuse distances */
+	uint16_t last[SIM_ADDRESSES_MAX];    /* given by each local address; 0: none yet */
+	uint16_t *last_to;		     /* by each, to each destination; NULL: too many */
+	uint64_t *ended_ns;		     /* of each 4-tuple; NULL: too many */
+	uint32_t *attempts_to, *failures_to; /* each destination */
+	uint32_t destinations;
+	uint64_t bucket[SIM_BUCKETS]; /* of reuse distances */
 	uint64_t reuse_least_ns, time_wait_sum, ports, steps, same_steps;
 };
 

@@ -149,3 +149,44 @@ void sim_plot_write(const struct sim_plot *plot, FILE *out)
 		write_line(out, plot, i, &x, &y);
 	fputs("</svg>\n", out);
 }
+
+/* In single quotes, where gnuplot knows no escape but two of them. */
+static void write_quoted(FILE *out, const char *text)
+{
+	fputc('\'', out);
+	for (; *text != '\0'; text++) {
+		if (*text == '\'')
+			fputc('\'', out);
+		fputc(*text, out);
+	}
+	fputc('\'', out);
+}
+
+static void write_set(FILE *out, const char *what, const char *text)
+{
+	fprintf(out, "set %s ", what);
+	write_quoted(out, text);
+	fputc('\n', out);
+}
+
+void sim_plot_write_gnuplot(const struct sim_plot *plot, const char *terminal, FILE *out)
+{
+	fprintf(out, "set terminal %s size %.0f,%.0f noenhanced background '#ffffff'\n", terminal, WIDTH,
+		fmax(DEEPEST_ROW, TOP + ROW * (double)plot->lines));
+	write_set(out, "title", plot->title);
+	write_set(out, "xlabel", plot->x_title);
+	write_set(out, "ylabel", plot->y_title);
+	fputs("set key outside right top\nset grid\nset xrange [0:]\nset yrange [0:]\nplot", out);
+	for (size_t i = 0; i < plot->lines; i++) {
+		fprintf(out, "%s '-' with %s lw 2 lc rgb '%s' dt %zu title ", i == 0 ? "" : ",",
+			plot->points == 1 ? "points" : "lines", colours[i % COLOURS],
+			i / COLOURS % DASHES + 1);
+		write_quoted(out, plot->line[i].name);
+	}
+	fputc('\n', out);
+	for (size_t i = 0; i < plot->lines; i++) {
+		for (size_t k = 0; k < plot->points; k++)
+			fprintf(out, "%.9g %.9g\n", plot->x[k], plot->line[i].y[k]);
+		fputs("e\n", out);
+	}
+}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A line chart as SVG: a few lines over one axis, axes from 0, a legend. Colours and dashes are told apart
- * in print too.
+ * A line chart: a few lines over one axis, axes from 0, a legend. Colours and dashes are told apart in print
+ * too. As a simple SVG of our own, or as a script by which gnuplot draws the same.
  */
 #ifndef BERTH_SIM_PLOT_H
 #define BERTH_SIM_PLOT_H
@@ -24,5 +24,8 @@ struct sim_plot {
 
 /* Writes the chart. What went wrong is for ferror() to say. */
 void sim_plot_write(const struct sim_plot *plot, FILE *out);
+
+/* Writes a script for gnuplot 5 that makes the chart on its standard output, with this terminal: "svg", "pngcairo". */
+void sim_plot_write_gnuplot(const struct sim_plot *plot, const char *terminal, FILE *out);
 
 #endif

@@ -12,6 +12,7 @@ const struct sim_policy *const sim_policies[] = {
 	&sim_policy_legacy_first_fit,
 	&sim_policy_sp1,
 	&sim_policy_berth,
+	&sim_policy_berth_both_ends,
 	&sim_policy_rfc6056_1,
 	&sim_policy_rfc6056_2,
 	&sim_policy_rfc6056_3,

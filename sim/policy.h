@@ -20,6 +20,7 @@ struct sim_scale {
 	unsigned first, last; /* the range of ports, both included */
 	uint32_t destinations;
 	uint32_t time_wait; /* connections in TIME_WAIT on one local address, at most */
+	uint32_t ended;	    /* the same, of those in TIME_WAIT at the peer as well */
 	uint64_t time_wait_ns;
 };
 
@@ -59,10 +60,10 @@ struct sim_policy {
 
 /* Each from the file of its name. */
 extern const struct sim_policy sim_policy_legacy, sim_policy_legacy_random, sim_policy_legacy_first_fit,
-	sim_policy_sp1, sim_policy_berth, sim_policy_rfc6056_1, sim_policy_rfc6056_2, sim_policy_rfc6056_3,
-	sim_policy_rfc6056_4, sim_policy_rfc6056_5, sim_policy_linux_connect, sim_policy_linux_bind,
-	sim_policy_linux_bind_reuse, sim_policy_freebsd, sim_policy_openbsd, sim_policy_lwip,
-	sim_policy_haproxy, sim_policy_nat;
+	sim_policy_sp1, sim_policy_berth, sim_policy_berth_both_ends, sim_policy_rfc6056_1,
+	sim_policy_rfc6056_2, sim_policy_rfc6056_3, sim_policy_rfc6056_4, sim_policy_rfc6056_5,
+	sim_policy_linux_connect, sim_policy_linux_bind, sim_policy_linux_bind_reuse, sim_policy_freebsd,
+	sim_policy_openbsd, sim_policy_lwip, sim_policy_haproxy, sim_policy_nat;
 
 /* All of them, in the order in which they are shown, ended by NULL. */
 extern const struct sim_policy *const sim_policies[];

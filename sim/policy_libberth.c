@@ -13,26 +13,33 @@
 /* More destinations with more than 16 ports each than this are not simulated exactly: the library forgets. */
 #define BITMAPS_MAX 16384u
 
-static struct berth_space_limits limits_of(const struct sim_scale *scale)
+static struct berth_space_limits limits_of(const struct sim_scale *scale, uint32_t time_wait)
 {
 	uint32_t crowded = scale->destinations < BITMAPS_MAX ? scale->destinations : BITMAPS_MAX;
 
 	return (struct berth_space_limits){ .destinations = scale->destinations,
 					    .bitmaps = crowded,
-					    .time_wait = scale->time_wait };
+					    .time_wait = time_wait };
 }
 
 static size_t size(const struct sim_scale *scale)
 {
-	struct berth_space_limits limits = limits_of(scale);
+	struct berth_space_limits limits = limits_of(scale, scale->time_wait);
+
+	return berth_space_size(&limits);
+}
+
+static size_t size_both_ends(const struct sim_scale *scale)
+{
+	struct berth_space_limits limits = limits_of(scale, scale->ended);
 
 	return berth_space_size(&limits);
 }
 
 static void start(void *state, const struct sim_scale *scale, struct berth_random *random,
-		  enum berth_policy policy)
+		  enum berth_policy policy, uint32_t time_wait)
 {
-	struct berth_space_limits limits = limits_of(scale);
+	struct berth_space_limits limits = limits_of(scale, time_wait);
 	struct berth_space *space;
 	uint8_t key[BERTH_SEED_BYTES];
 
@@ -42,22 +49,27 @@ static void start(void *state, const struct sim_scale *scale, struct berth_rando
 	assert(space == state);
 	berth_space_set_range(space, scale->first, scale->last, NULL);
 	berth_space_set_policy(space, policy);
-	berth_space_set_time_wait(space, scale->time_wait_ns, scale->time_wait);
+	berth_space_set_time_wait(space, scale->time_wait_ns, time_wait);
 }
 
 static void start_legacy(void *state, const struct sim_scale *scale, struct berth_random *random)
 {
-	start(state, scale, random, BERTH_POLICY_LEGACY);
+	start(state, scale, random, BERTH_POLICY_LEGACY, scale->time_wait);
 }
 
 static void start_sp1(void *state, const struct sim_scale *scale, struct berth_random *random)
 {
-	start(state, scale, random, BERTH_POLICY_SP1);
+	start(state, scale, random, BERTH_POLICY_SP1, scale->time_wait);
 }
 
 static void start_berth(void *state, const struct sim_scale *scale, struct berth_random *random)
 {
-	start(state, scale, random, BERTH_POLICY_BERTH);
+	start(state, scale, random, BERTH_POLICY_BERTH, scale->time_wait);
+}
+
+static void start_both_ends(void *state, const struct sim_scale *scale, struct berth_random *random)
+{
+	start(state, scale, random, BERTH_POLICY_BERTH, scale->ended);
 }
 
 static struct berth_endpoint endpoint_of(uint32_t destination)
@@ -107,6 +119,12 @@ static void told(void *state, enum sim_news news, const struct sim_ask *about, u
 	}
 }
 
+/* Whoever closed first, one end is in TIME_WAIT. (After a reset neither is: kept clear of for nothing.) */
+static void told_both_ends(void *state, enum sim_news news, const struct sim_ask *about, unsigned port)
+{
+	told(state, news == SIM_RELEASED ? SIM_CLOSED : news, about, port);
+}
+
 const struct sim_policy sim_policy_legacy = {
 	.name = "legacy",
 	.source = "libberth; Windows Server 2003 before SP1: the next port that nobody holds",
@@ -132,4 +150,13 @@ const struct sim_policy sim_policy_berth = {
 	.start = start_berth,
 	.pick = pick,
 	.told = told,
+};
+
+const struct sim_policy sim_policy_berth_both_ends = {
+	.name = "berth-both-ends",
+	.source = "the same, told berth_space_close() where the peer closed first, too",
+	.size = size_both_ends,
+	.start = start_both_ends,
+	.pick = pick,
+	.told = told_both_ends,
 };

@@ -9,22 +9,32 @@ static enum sim_record_kind bad(struct sim_recording *recording, const char *fau
 	return SIM_RECORD_BAD;
 }
 
+static uint16_t two_bytes(const uint8_t *at)
+{
+	return (uint16_t)(at[0] | at[1] << 8);
+}
+
 bool sim_recording_open(struct sim_recording *recording, const uint8_t *data, size_t size)
 {
-	static const uint8_t zeros[6];
+	struct sim_recorded_host *host = &recording->host;
 
 	*recording = (struct sim_recording){ .data = data, .size = size };
-	if (size < SIM_RECORDING_HEADER || memcmp(data, SIM_RECORDING_MAGIC, 8) != 0)
+	if (size < SIM_RECORDING_HEADER || memcmp(data, SIM_RECORDING_MAGIC, 8) != 0) {
 		recording->fault = "this is no recording of berth's";
-	else if (data[8] != SIM_RECORDING_VERSION)
-		recording->fault = "a version of the format that is not known here";
-	else if ((data[9] & ~SIM_RECORDING_HASHED) != 0 || memcmp(data + 10, zeros, sizeof(zeros)) != 0)
-		recording->fault = "a flag that is not known here";
-	if (recording->fault != NULL)
 		return false;
-	recording->hashed = data[9] & SIM_RECORDING_HASHED;
-	recording->offset = SIM_RECORDING_HEADER;
-	return true;
+	}
+	*host = (struct sim_recorded_host){ .hashed = data[9] & SIM_RECORDING_HASHED,
+					    .first = two_bytes(data + 10),
+					    .last = two_bytes(data + 12),
+					    .time_wait_s = two_bytes(data + 14) };
+	if (data[8] != SIM_RECORDING_VERSION)
+		recording->fault = "a version of the format that is not known here";
+	else if ((data[9] & ~SIM_RECORDING_HASHED) != 0)
+		recording->fault = "a flag that is not known here";
+	else if (host->first > host->last || (host->first == 0 && host->last != 0))
+		recording->fault = "a range of ports that is none";
+	recording->offset = recording->fault != NULL ? 8 : SIM_RECORDING_HEADER;
+	return recording->fault == NULL;
 }
 
 /* What is left of the file while a record is read. */
@@ -99,8 +109,9 @@ static const char *read_close(struct cursor *cursor, struct sim_record *record)
 {
 	unsigned closer = take_byte(cursor);
 
-	record->closer = (enum sim_closer)closer;
-	return closer <= SIM_RESET ? NULL : "a way to close that is not known";
+	record->no_port = closer == SIM_RECORDING_NO_PORT;
+	record->closer = record->no_port ? SIM_RESET : (enum sim_closer)closer;
+	return closer <= SIM_RECORDING_NO_PORT ? NULL : "a way to close that is not known";
 }
 
 /* Everything behind kind and time. NULL or the fault. */
@@ -143,7 +154,8 @@ enum sim_record_kind sim_recording_next(struct sim_recording *recording, struct 
 	if (step > SIM_RECORDING_MAX_US - recording->now_us)
 		return bad(recording, "longer than a year");
 	fault = read_body(recording, &cursor, (enum sim_record_kind)kind, &record);
-	if (cursor.short_of)
+	recording->cut = cursor.short_of;
+	if (recording->cut)
 		return bad(recording, "the last record is cut short");
 	if (fault != NULL)
 		return bad(recording, fault);

@@ -16,6 +16,7 @@ static bool next_request(struct sim_source *source, struct sim_request *ret_requ
 }
 
 /* Which request each socket is at: its index and 1; 0: none. As many as the largest number seen needs. */
+#define BOUND_TO_ANY UINT32_MAX
 struct sockets {
 	uint32_t *request;
 	size_t count;
@@ -44,7 +45,7 @@ static int append(struct sim_replay *replay, struct sockets *sockets, const stru
 		size_t capacity = replay->capacity == 0 ? 1024 : replay->capacity * 2;
 		struct sim_request *more = NULL;
 
-		if (capacity <= UINT32_MAX)
+		if (capacity < BOUND_TO_ANY)
 			more = realloc(replay->request, capacity * sizeof(*more));
 		if (more == NULL)
 			return -ENOMEM;
@@ -68,12 +69,68 @@ static void finish(struct sim_replay *replay, struct sockets *sockets, const str
 	uint32_t at = sockets->request[record->socket];
 	struct sim_request *request;
 
-	if (at == 0)
+	sockets->request[record->socket] = 0;
+	if (at == 0 || at == BOUND_TO_ANY)
 		return;
 	request = &replay->request[at - 1];
 	request->hold_ns = record->at_ns - request->at_ns;
 	request->closer = closer;
-	sockets->request[record->socket] = 0;
+}
+
+/* What the socket asked for last failed for want of a port. */
+static void fail(struct sim_replay *replay, struct sockets *sockets, const struct sim_record *record)
+{
+	uint32_t at = sockets->request[record->socket];
+
+	finish(replay, sockets, record, SIM_RESET);
+	if (at != 0 && at != BOUND_TO_ANY && replay->request[at - 1].port == 0) {
+		replay->request[at - 1].hold_ns = 0;
+		replay->failed_connects++;
+	} else {
+		replay->failed_binds++;
+	}
+	if (replay->first_failed_ns == SIM_FOR_EVER)
+		replay->first_failed_ns = record->at_ns;
+}
+
+static int name(struct sim_replay *replay, const struct berth_endpoint *named)
+{
+	if (replay->destinations == replay->named_capacity) {
+		uint32_t capacity = replay->named_capacity == 0 ? 64 : replay->named_capacity * 2;
+		struct berth_endpoint *more = realloc(replay->named, capacity * sizeof(*more));
+
+		if (more == NULL)
+			return -ENOMEM;
+		replay->named = more;
+		replay->named_capacity = capacity;
+	}
+	replay->named[replay->destinations++] = *named;
+	return 0;
+}
+
+/* Takes one record. 0 or -ENOMEM. */
+static int take(struct sim_replay *replay, struct sockets *sockets, enum sim_record_kind kind,
+		const struct sim_record *record)
+{
+	if (kind == SIM_RECORD_DESTINATION)
+		return name(replay, &record->named);
+	if (!make_room(sockets, record->socket))
+		return -ENOMEM;
+	if (kind == SIM_RECORD_CLOSE) {
+		if (record->no_port)
+			fail(replay, sockets, record);
+		else
+			finish(replay, sockets, record, record->closer);
+		return 0;
+	}
+	if (kind == SIM_RECORD_BIND && sockets->request[record->socket] != BOUND_TO_ANY)
+		replay->binds++;
+	/* A second attempt on one socket: the first has come to nothing. */
+	finish(replay, sockets, record, SIM_RESET);
+	if (kind == SIM_RECORD_CONNECT || record->port != 0)
+		return append(replay, sockets, record);
+	sockets->request[record->socket] = BOUND_TO_ANY;
+	return 0;
 }
 
 static int read_all(struct sim_replay *replay, struct sim_recording *recording, struct sockets *sockets)
@@ -84,17 +141,9 @@ static int read_all(struct sim_replay *replay, struct sim_recording *recording, 
 
 	while (err == 0 && (kind = sim_recording_next(recording, &record)) != SIM_RECORD_END) {
 		if (kind == SIM_RECORD_BAD)
-			return -EBADMSG;
+			return recording->cut ? 0 : -EBADMSG;
 		replay->end_ns = record.at_ns;
-		if (!make_room(sockets, record.socket))
-			return -ENOMEM;
-		if (kind == SIM_RECORD_CLOSE) {
-			finish(replay, sockets, &record, record.closer);
-		} else if (kind == SIM_RECORD_CONNECT || (kind == SIM_RECORD_BIND && record.port != 0)) {
-			/* A second attempt on one socket: the first has come to nothing. */
-			finish(replay, sockets, &record, SIM_RESET);
-			err = append(replay, sockets, &record);
-		}
+		err = take(replay, sockets, kind, &record);
 	}
 	return err;
 }
@@ -104,10 +153,9 @@ int sim_replay_start(struct sim_replay *replay, struct sim_recording *recording)
 	struct sockets sockets = { 0 };
 	int err;
 
-	*replay = (struct sim_replay){ .source.next = next_request };
+	*replay = (struct sim_replay){ .source.next = next_request, .first_failed_ns = SIM_FOR_EVER };
 	err = read_all(replay, recording, &sockets);
 	free(sockets.request);
-	replay->destinations = recording->destinations;
 	return err;
 }
 
@@ -119,5 +167,6 @@ void sim_replay_rewind(struct sim_replay *replay)
 void sim_replay_end(struct sim_replay *replay)
 {
 	free(replay->request);
+	free(replay->named);
 	memset(replay, 0, sizeof(*replay));
 }

@@ -265,6 +265,7 @@ static int make_states(struct run *run)
 					 .last = setup->host.last,
 					 .destinations = setup->destinations,
 					 .time_wait = setup->time_wait,
+					 .ended = setup->ended,
 					 .time_wait_ns = setup->host.time_wait_ns };
 
 	if (run->policy->size == NULL)

@@ -15,8 +15,9 @@
 struct sim_setup {
 	struct sim_host_settings host;
 	uint32_t destinations;
-	/* Connections in TIME_WAIT on one local address, at most: for policies that keep a table of them. */
-	uint32_t time_wait;
+	/* Connections in TIME_WAIT on one local address, at most, and there or at the peer: for policies that
+	 * keep a table of them. */
+	uint32_t time_wait, ended;
 	uint64_t seed;		     /* of the policy's randomness */
 	uint64_t warm_up_ns, end_ns; /* measured is what is asked for in between */
 };
@@ -24,7 +25,7 @@ struct sim_setup {
 /* Runs the source's requests until end_ns. Requests take turns on the local addresses. A connection that
  * fails creates nothing and is not tried again.
  *
- * 0, -ENOMEM, or -EOVERFLOW: time_wait is more than libberth can hold (BERTH_TIME_WAIT_CAPACITY_MAX). */
+ * 0, -ENOMEM, or -EOVERFLOW: time_wait or ended is more than libberth can hold (BERTH_TIME_WAIT_CAPACITY_MAX). */
 int sim_run(const struct sim_policy *policy, const struct sim_setup *setup, struct sim_source *source,
 	    struct sim_result *ret_result);
 

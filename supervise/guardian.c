@@ -47,20 +47,34 @@ static bool is_connection_begun(int fd)
 	return state == TCP_SYN_SENT || state == TCP_SYN_RECV;
 }
 
+struct caller {
+	struct shared *shared;
+	struct guest_cache *guests;
+	pid_t tid;
+};
+
+static void settle_descriptor(void *context, int number)
+{
+	const struct caller *caller = context;
+	int fd = guest_take_fd(caller->guests, caller->tid, number);
+
+	if (fd < 0)
+		return;
+	settle(caller->shared, fd);
+	close(fd);
+}
+
 /* connect() goes to the kernel, and a call of which we do nothing but know; whatever else is
- * intercepted must find the port settled. */
+ * intercepted must find the port settled: the socket's, or before prctl() hides them, all of them. */
 static void answer_call(struct shared *shared, struct guest_cache *guests, const struct seccomp_notif *call)
 {
 	const struct answer by_kernel = { .by_kernel = true };
+	struct caller caller = { shared, guests, (pid_t)call->pid };
 
-	if (shared->lazy.count > 0 && call->data.nr != SYS_connect) {
-		int fd = guest_take_fd(guests, (pid_t)call->pid, (int)call->data.args[0]);
-
-		if (fd >= 0) {
-			settle(shared, fd);
-			close(fd);
-		}
-	}
+	if (shared->lazy.count > 0 && call->data.nr == SYS_prctl)
+		guest_each_socket(caller.tid, settle_descriptor, &caller);
+	else if (shared->lazy.count > 0 && call->data.nr != SYS_connect)
+		settle_descriptor(&caller, (int)call->data.args[0]);
 	notification_send(LISTENER_FD, call->id, &by_kernel);
 }
 

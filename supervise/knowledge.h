@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the supervisor knows of the ports of this host.
+ * What the supervisor knows of the ports of this host, and how it is kept up to date.
  *
  * Theory of operation
  *
- * For each local address that is used there is a libberth port space, and one more for sockets
- * bound to all addresses, in which every socket of the host counts. Each exists twice: the current
- * one is asked, and the next one is being built from a dump of the kernel's socket table, which
- * another thread reads, a small piece at a time between two calls of the program. When the dump is
- * complete they change places. So nothing has to be told when a connection goes: it is missing in
- * the next dump, and a record of whatever kind is never older than one dump. What the supervisor
- * itself does meanwhile is told to both.
+ * The port spaces (address_spaces.h) are built anew from dumps of the kernel's socket table, which
+ * another thread reads, a small piece at a time between two calls of the program. So nothing has to
+ * be told when a connection goes: it is missing in the next dump, and a record of whatever kind is
+ * never older than one dump.
  *
  * Connections in TIME_WAIT come last into a next space, oldest first (time_waits.h). Where the settings keep ports away from
  * a destination for longer than the kernel does, those that it has let go are among them, and dumps are made without calls,
@@ -21,35 +18,16 @@
  * and what it costs between calls is at most a twentieth of the time: on a host with 100,000
  * connections one every few seconds, elsewhere four a second. The first call after a pause has one
  * made for it if that takes no more than 2 ms.
- *
- * An address that nothing is known of yet, and those for which there is no room because as many
- * others are in use, are served from the space in which all count: no port that it calls fresh is
- * anything else, though it knows fewer.
- *
- * Memory: 64 addresses at most; what a space does not use of its 6 MB are untouched pages.
  */
 #ifndef BERTH_SUPERVISE_KNOWLEDGE_H
 #define BERTH_SUPERVISE_KNOWLEDGE_H
 
-#include "core/port_space.h"
+#include "supervise/address_spaces.h"
 #include "supervise/dump_reader.h"
-#include "supervise/port_limits.h"
 #include "supervise/time_waits.h"
 
-#define SITES 64u
-
-/* One local address, or all of them (site 0). */
-struct site {
-	struct berth_address address;
-	struct berth_space *current, *next; /* NULL: the site is free */
-	bool in_dump;			    /* was there when the dump under way began */
-	bool known;			    /* a dump has been completed since it is there */
-	uint64_t used_ns;
-};
-
 struct knowledge {
-	struct site site[SITES];
-	enum berth_policy policy;
+	struct address_spaces spaces;
 	struct port_limits limits;
 	struct berth_random random;
 	struct dump_reader reader;
@@ -83,18 +61,6 @@ static inline bool knowledge_keeps(const struct knowledge *knowledge)
 
 /* Whether the port is kept away from remote, or was refused for it. False, if nothing is. */
 bool knowledge_is_kept(struct knowledge *knowledge, const struct berth_endpoint *local,
-		       const struct berth_endpoint *remote, uint64_t now_ns);
-
-/* The supervisor gave port to a connection, or to a socket without one (remote NULL). */
-void knowledge_took(struct knowledge *knowledge, const struct berth_endpoint *local,
-		    const struct berth_endpoint *remote, uint64_t now_ns);
-
-/* A socket without a connection that has a port from the supervisor now connects to remote. */
-void knowledge_connects(struct knowledge *knowledge, const struct berth_endpoint *local,
-			const struct berth_endpoint *remote, uint64_t now_ns);
-
-/* The kernel refused the port. remote as above. */
-void knowledge_refused(struct knowledge *knowledge, const struct berth_endpoint *local,
 		       const struct berth_endpoint *remote, uint64_t now_ns);
 
 /* The sysctls are not what they were thought to be: they are read again before the next pick. */

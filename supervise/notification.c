@@ -50,6 +50,12 @@ static const struct scmp_arg_cmp settling_options[][2] = {
 	  { 2, SCMP_CMP_MASKED_EQ, UINT32_MAX, IP_LOCAL_PORT_RANGE } },
 };
 
+/* What puts the program's sockets out of the reach of a supervisor that is not root's. */
+static const struct scmp_arg_cmp hiding[] = {
+	{ 0, SCMP_CMP_MASKED_EQ, UINT32_MAX, PR_SET_DUMPABLE },
+	{ 1, SCMP_CMP_EQ, 0, 0 },
+};
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static int add_rules(scmp_filter_ctx filter)
@@ -70,6 +76,9 @@ static int add_rules(scmp_filter_ctx filter)
 	for (size_t i = 0; i < COUNT(settling_options) && !error; i++)
 		error = seccomp_rule_add_array(filter, SCMP_ACT_NOTIFY, SCMP_SYS(setsockopt), 2,
 					       settling_options[i]);
+	if (!error)
+		error = seccomp_rule_add_array(filter, SCMP_ACT_NOTIFY, SCMP_SYS(prctl), COUNT(hiding),
+					       hiding);
 	return error;
 }
 

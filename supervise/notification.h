@@ -19,12 +19,12 @@ struct answer;
 /* True if the calling process runs under a living supervisor. */
 bool notification_supervised(void);
 
-/* Intercepts, from now on, in the calling thread and all it starts: bind() and connect() with an
- * address that may be IPv4 or IPv6, listen(), getsockname(), and setsockopt() of the options that
- * depend on whether a socket has a port. Other architectures' calls pass. Returns the listener
- * (close-on-exec), or negative errno with *ret_step naming what failed: -EBUSY where somebody else
- * listens to this process already, -EOPNOTSUPP where kernel or libseccomp lack user notification.
- * Sets no_new_privs only where the caller lacks CAP_SYS_ADMIN, as the kernel demands it. */
+/* Intercepts, from now on, in the calling thread and all it starts: bind() and connect() with an address
+ * that may be IPv4 or IPv6, listen(), getsockname(), setsockopt() of the options that depend on whether a
+ * socket has a port, landlock_restrict_self(), and prctl(PR_SET_DUMPABLE, 0). Other architectures' calls
+ * pass. Returns the listener (close-on-exec), or negative errno with *ret_step naming what failed: -EBUSY
+ * where somebody else listens to this process already, -EOPNOTSUPP where kernel or libseccomp lack user
+ * notification. Sets no_new_privs only where the caller lacks CAP_SYS_ADMIN, as the kernel demands it. */
 int notification_install(const char **ret_step);
 
 /* Takes the next call. 0, or negative errno: -ENOENT where its caller was killed, -EINTR. */

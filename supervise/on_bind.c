@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * bind() to port 0, and the calls that end its putting off: listen() and getsockname().
+ * bind() to port 0, and the calls that end its putting off: listen(), getsockname(), and those after which
+ * it would be too late.
  */
 #include <errno.h>
 #include <sys/syscall.h>
@@ -70,10 +71,8 @@ static bool bind_any(struct supervisor *supervisor, struct guest_socket *socket)
 	return false;
 }
 
-/* The destination is still unknown and the port must be known now: fresh, waiting, shared. Where no
- * pick holds, the kernel chooses, as it would have chosen at bind(); where it finds none either,
- * the socket stays without a port. */
-static bool settle(struct supervisor *supervisor, struct guest_socket *socket)
+/* Tries picks while they are fresh, or of whatever rank. */
+static bool bind_picks(struct supervisor *supervisor, struct guest_socket *socket, bool only_fresh)
 {
 	struct knowledge *knowledge = &supervisor->knowledge;
 	struct berth_space *space = knowledge_space(knowledge, &socket->local.address, supervisor->now_ns);
@@ -82,16 +81,29 @@ static bool settle(struct supervisor *supervisor, struct guest_socket *socket)
 
 	for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
 		verdict = berth_space_pick(space, NULL, supervisor->now_ns, &port);
-		if (!berth_verdict_has_port(verdict))
-			break;
+		if (!berth_verdict_has_port(verdict) || (only_fresh && verdict != BERTH_FRESH))
+			return false;
 		socket->local.port = (uint16_t)port;
 		if (bind_picked(supervisor, socket, port, verdict) == 0) {
-			knowledge_took(knowledge, &socket->local, NULL, supervisor->now_ns);
+			spaces_took(&knowledge->spaces, &socket->local, NULL, supervisor->now_ns);
 			return true;
 		}
-		knowledge_refused(knowledge, &socket->local, NULL, supervisor->now_ns);
+		spaces_refused(&knowledge->spaces, &socket->local, NULL, supervisor->now_ns);
 	}
-	return bind_any(supervisor, socket);
+	return false;
+}
+
+/* The destination is still unknown and the port must be known now: fresh, waiting, shared. Whether
+ * the program will listen is not known either, and that it can only on a port which nobody is on: so
+ * where no fresh one is known the kernel searches, as it would have searched in bind(), before a used
+ * one is given. For the policy legacy ports in TIME_WAIT are as good as others. Where nothing is found
+ * the socket stays without a port. */
+static bool settle(struct supervisor *supervisor, struct guest_socket *socket)
+{
+	bool legacy = supervisor->policy == BERTH_POLICY_LEGACY;
+
+	return bind_picks(supervisor, socket, !legacy) || bind_any(supervisor, socket) ||
+	       (!legacy && bind_picks(supervisor, socket, false));
 }
 
 enum settlement {
@@ -187,6 +199,32 @@ struct answer settle_first(struct supervisor *supervisor, const struct seccomp_n
 	if (settle_socket_of(supervisor, call) == NO_PORT_LEFT && call->data.nr == SYS_listen &&
 	    supervisor->knowledge.limits.withholds)
 		return answer_result(-EADDRINUSE);
+	return answer_by_kernel();
+}
+
+struct hiding {
+	struct supervisor *supervisor;
+	const struct seccomp_notif *call;
+};
+
+static void settle_descriptor(void *context, int fd)
+{
+	const struct hiding *hiding = context;
+	struct seccomp_notif call = *hiding->call;
+
+	call.data.args[0] = (unsigned)fd;
+	settle_socket_of(hiding->supervisor, &call);
+	call_record_undo(&hiding->supervisor->shared->record);
+}
+
+/* prctl(PR_SET_DUMPABLE, 0): afterwards a supervisor that is not root's gets none of the program's sockets,
+ * and what was put off would stay so. */
+struct answer on_hiding(struct supervisor *supervisor, const struct seccomp_notif *call)
+{
+	struct hiding hiding = { supervisor, call };
+
+	if (supervisor->shared->lazy.count > 0)
+		guest_each_socket((pid_t)call->pid, settle_descriptor, &hiding);
 	return answer_by_kernel();
 }
 

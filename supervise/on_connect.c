@@ -175,7 +175,7 @@ static void learn(struct attempt *attempt)
 		return;
 	if (attempt->local.port != wanted)
 		knowledge_doubt_sysctls(&supervisor->knowledge);
-	knowledge_took(&supervisor->knowledge, &attempt->local, &attempt->remote, supervisor->now_ns);
+	spaces_took(&supervisor->knowledge.spaces, &attempt->local, &attempt->remote, supervisor->now_ns);
 	peer_connected(&supervisor->peers, attempt->peer, attempt->socket.fd, &attempt->local,
 		       &attempt->remote);
 }
@@ -295,8 +295,8 @@ static int try_ports(struct attempt *attempt, enum way_out *ret_way)
 			return result;
 		}
 		supervisor->shared->ways[WAY_REFUSED]++;
-		knowledge_refused(&supervisor->knowledge, &attempt->local, &attempt->remote,
-				  supervisor->now_ns);
+		spaces_refused(&supervisor->knowledge.spaces, &attempt->local, &attempt->remote,
+			       supervisor->now_ns);
 		if (attempt->stuck)
 			attempt->peer->timestamps = TIMESTAMPS_UNKNOWN;
 		if (supervisor->policy != BERTH_POLICY_BERTH || attempt->stuck) {
@@ -428,8 +428,8 @@ static void share_settled_port(const struct attempt *attempt)
 	struct supervisor *supervisor = attempt->supervisor;
 
 	steer_reuse_address(attempt->socket.fd, true);
-	knowledge_connects(&supervisor->knowledge, &attempt->socket.local, &attempt->remote,
-			   supervisor->now_ns);
+	spaces_connects(&supervisor->knowledge.spaces, &attempt->socket.local, &attempt->remote,
+			supervisor->now_ns);
 }
 
 struct answer on_connect(struct supervisor *supervisor, const struct seccomp_notif *call)

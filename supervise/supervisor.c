@@ -42,6 +42,8 @@ static struct answer dispatch(struct supervisor *supervisor, const struct seccom
 	case SYS_landlock_restrict_self:
 		supervisor->shared->confined = true;
 		return answer_by_kernel();
+	case SYS_prctl:
+		return on_hiding(supervisor, call);
 	default: /* listen, setsockopt */
 		return settle_first(supervisor, call);
 	}

@@ -79,6 +79,7 @@ struct answer settle_first(struct supervisor *supervisor, const struct seccomp_n
 /* The calls. Whatever they have done to the guest's socket stands in the call record. */
 struct answer on_bind(struct supervisor *supervisor, const struct seccomp_notif *call);
 struct answer on_connect(struct supervisor *supervisor, const struct seccomp_notif *call);
+struct answer on_hiding(struct supervisor *supervisor, const struct seccomp_notif *call);
 struct answer on_getsockname(struct supervisor *supervisor, const struct seccomp_notif *call);
 
 #endif

@@ -3,7 +3,7 @@
 #
 # Installs the Debian packages that Berth's make targets need, and only those that are missing.
 #
-#   tools/setup.sh build|check|lint...      silent and without network when nothing is missing
+#   tools/setup.sh build|check|lint|bench...   silent and without network when nothing is missing
 #
 # Written for Debian 12 and Ubuntu 24.04 (the section "universe" must be enabled, as it is by default).
 # Root installs; anybody else is told the one command to run, and the status is 1.
@@ -79,8 +79,16 @@ check hey                a Go program
 check etcd-client        a Go program
 check nginx              a proxy that binds (proxy_bind)
 check haproxy            a proxy that binds (source)
+check gnuplot-nox        berth sim --plot: draws where it is installed
 check redis-server       a server to connect to
 check redis-tools        redis-benchmark: many connections at once
+bench liblwip-dev        lwIP's own choice of a port, next to ours (without it bench/core says so in the row)
+bench python3            the proxies and the governor
+bench iproute2           ip: namespaces and what connects them
+bench util-linux         unshare, nsenter: the same
+bench wrk                the proxies' load
+bench nginx              a proxy that closes first, and the origin
+bench haproxy            a proxy that resets
 lint clang-format-14     one format for everybody: the version is fixed, others format differently
 lint clang-tidy-14       static checks: the version is fixed, others know more or fewer
 lint cppcheck            static checks by another mind
@@ -128,14 +136,14 @@ install_packages()
 }
 
 if [ $# -eq 0 ]; then
-	echo "usage: tools/setup.sh build|check|lint..." >&2
+	echo "usage: tools/setup.sh build|check|lint|bench..." >&2
 	exit 2
 fi
 for group; do
 	case $group in
-	build | check | lint) ;;
+	build | check | lint | bench) ;;
 	*)
-		echo "tools/setup.sh: no group '$group': build, check or lint" >&2
+		echo "tools/setup.sh: no group '$group': build, check, lint or bench" >&2
 		exit 2
 		;;
 	esac

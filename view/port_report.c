@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/utsname.h>
 
-#include "view/text.h"
+#include "host/address_text.h"
 
 static void fill(struct port_report *report, const uint32_t *number, const struct view_ages *ages,
 		 const struct view_snapshot *before, const struct view_ages *ages_before)
@@ -156,11 +156,11 @@ json_t *range_json(const struct view_snapshot *snapshot)
 
 static json_t *destination_json(const struct report_destination *destination)
 {
-	char remote[VIEW_ENDPOINT_TEXT], local[VIEW_ENDPOINT_TEXT];
-	json_t *object = json_pack("{s:s, s:s, s:i, s:b}", "remote",
-				   view_endpoint_text(&destination->pair.remote, remote), "local",
-				   view_address_text(&destination->pair.local, local), "full_percent",
-				   (int)destination->full_percent, "takes_over", destination->takes_over);
+	char remote[ENDPOINT_TEXT], local[ENDPOINT_TEXT];
+	json_t *object =
+		json_pack("{s:s, s:s, s:i, s:b}", "remote", endpoint_text(&destination->pair.remote, remote),
+			  "local", address_text(&destination->pair.local, local), "full_percent",
+			  (int)destination->full_percent, "takes_over", destination->takes_over);
 
 	json_object_update_new(object, outlook_json(&destination->outlook));
 	return object;
@@ -171,14 +171,13 @@ json_t *port_report_json(const struct port_report *report)
 	const struct view_snapshot *now = report->now;
 	json_t *addresses = json_array(), *destinations = json_array();
 	struct utsname kernel = { 0 };
-	char text[VIEW_ENDPOINT_TEXT];
+	char text[ENDPOINT_TEXT];
 
 	uname(&kernel);
 	for (unsigned i = 0; i < report->addresses; i++)
-		json_array_append_new(addresses,
-				      json_pack("{s:s, s:I}", "local",
-						view_address_text(&report->address[i].address, text), "fresh",
-						(json_int_t)report->address[i].fresh));
+		json_array_append_new(addresses, json_pack("{s:s, s:I}", "local",
+							   address_text(&report->address[i].address, text),
+							   "fresh", (json_int_t)report->address[i].fresh));
 	for (size_t i = 0; i < report->destinations; i++)
 		json_array_append_new(destinations, destination_json(&report->destination[i]));
 	return json_pack("{s:s, s:s, s:s, s:o, s:{s:I, s:I, s:I, s:I}, s:o, s:o, s:I, s:o}", "berth",

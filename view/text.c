@@ -1,32 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "view/text.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
 #include "view/snapshot.h"
-
-const char *view_address_text(const struct berth_address *address, char text[VIEW_ENDPOINT_TEXT])
-{
-	if (berth_address_is_v4(address))
-		inet_ntop(AF_INET, address->bytes + 12, text, VIEW_ENDPOINT_TEXT);
-	else
-		inet_ntop(AF_INET6, address->bytes, text, VIEW_ENDPOINT_TEXT);
-	return text;
-}
-
-const char *view_endpoint_text(const struct berth_endpoint *endpoint, char text[VIEW_ENDPOINT_TEXT])
-{
-	char address[VIEW_ENDPOINT_TEXT];
-	bool is_v4 = berth_address_is_v4(&endpoint->address);
-
-	view_address_text(&endpoint->address, address);
-	snprintf(text, VIEW_ENDPOINT_TEXT, is_v4 ? "%.45s:%u" : "[%.45s]:%u", address, endpoint->port);
-	return text;
-}
 
 const char *view_number_text(uint64_t number, char text[VIEW_NUMBER_TEXT])
 {

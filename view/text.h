@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Addresses, states and numbers as people write them. Each returns a string: the caller's array, into which it
+ * States and numbers as people write them. Each returns a string: the caller's array, into which it
  * was written, or a static one.
  */
 #ifndef BERTH_VIEW_TEXT_H
@@ -8,17 +8,7 @@
 
 #include <stdint.h>
 
-#include "core/address.h"
-
-/* "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535" */
-#define VIEW_ENDPOINT_TEXT 56u
-#define VIEW_NUMBER_TEXT   28u
-
-/* "192.0.2.1", "2001:db8::1". */
-const char *view_address_text(const struct berth_address *address, char text[VIEW_ENDPOINT_TEXT]);
-
-/* "192.0.2.1:443", "[2001:db8::1]:443". */
-const char *view_endpoint_text(const struct berth_endpoint *endpoint, char text[VIEW_ENDPOINT_TEXT]);
+#define VIEW_NUMBER_TEXT 28u
 
 /* "28,232" */
 const char *view_number_text(uint64_t number, char text[VIEW_NUMBER_TEXT]);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A socket that is bound and neither connected nor listening is in no dump of sock_diag unless the state
- * TCP_BOUND_INACTIVE (6.8) is asked for by name, and then says of itself that it is TCP_CLOSE. Supervise finds the ports so that other programs hold by
- * an explicit bind.
+ * TCP_BOUND_INACTIVE (6.8) is asked for by name, and then says of itself that it is TCP_CLOSE. Supervise finds
+ * the ports so that other programs hold by an explicit bind.
  */
 #include "tests/kernel/fact.h"
 

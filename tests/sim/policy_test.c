@@ -40,6 +40,7 @@ static const struct {
 	{ "haproxy", 100, 100 },
 	/* Each port once for each destination. */
 	{ "berth", 100, 400 },
+	{ "berth-both-ends", 100, 400 },
 	{ "rfc6056-1", 100, 400 },
 	{ "rfc6056-2", 100, 400 },
 	{ "rfc6056-3", 100, 400 },
@@ -103,6 +104,7 @@ static void bench_start(struct bench *bench, const char *name, unsigned ports)
 					 .last = settings.last,
 					 .destinations = 4,
 					 .time_wait = 4 * ports,
+					 .ended = 4 * ports,
 					 .time_wait_ns = settings.time_wait_ns };
 
 	*bench = (struct bench){ .policy = sim_policy_find(name) };
@@ -360,6 +362,30 @@ static void test_collisions_at_peers(void **state)
 	assert_true(share[4] == 0);
 }
 
+/* The library is told of the peer's TIME_WAIT as of its own: while 4-tuples are left none of its ports meets it.
+ * Not told, a port that the peer closed is fresh, and of 200 there are 100 of which the peer knows. */
+static void test_both_ends(void **state)
+{
+	struct scene scene = scene_at(100.0 / 60);
+	struct sim_result told, untold;
+
+	(void)state;
+	scene.host.last = scene.host.first + 199;
+	scene.host.time_wait_ns = 60 * SECOND;
+	scene.load.closed_here = 0.3;
+	scene.measured_s = 3600;
+	told = run("berth-both-ends", &scene);
+	untold = run("berth", &scene);
+	assert_int_equal(told.outcome[SIM_CONNECTED], told.attempts);
+	assert_int_equal(told.rank[SIM_RANK_FRESH], told.attempts);
+	assert_true(untold.outcome[SIM_PEER_COLLISION] > untold.attempts / 10);
+	/* Twice as many as there is room for, to two destinations: ports are shared, and the rest is refused. */
+	scene.load.rate *= 8;
+	scene.load.destinations = 2;
+	told = run("berth-both-ends", &scene);
+	assert_near("over capacity", sim_failed_share(&told), 0.5, 0.01);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -374,6 +400,7 @@ int main(void)
 		cmocka_unit_test(test_entropy),
 		cmocka_unit_test(test_uniformity),
 		cmocka_unit_test(test_collisions_at_peers),
+		cmocka_unit_test(test_both_ends),
 	};
 
 	return cmocka_run_group_tests_name("policies", tests, NULL, NULL);

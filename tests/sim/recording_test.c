@@ -1,93 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Recordings: read as written, refused when wrong, and replayed.
+ * Recordings: read as written, written as read, refused when wrong.
  */
 #include "sim/recording.h"
-#include "sim/replay.h"
-#include "tests/sim/sim_test.h"
-
-/* A recording in the making. */
-struct tape {
-	uint8_t byte[4096];
-	size_t size;
-};
-
-static void put_byte(struct tape *tape, unsigned value)
-{
-	assert_true(tape->size < sizeof(tape->byte));
-	tape->byte[tape->size++] = (uint8_t)value;
-}
-
-static void put_varint(struct tape *tape, uint64_t value)
-{
-	for (; value >= 0x80; value >>= 7)
-		put_byte(tape, (unsigned)(value & 0x7f) | 0x80);
-	put_byte(tape, (unsigned)value);
-}
-
-static void put_record(struct tape *tape, enum sim_record_kind kind, uint64_t after_us)
-{
-	put_byte(tape, kind);
-	put_varint(tape, after_us);
-}
-
-static void put_destination(struct tape *tape, uint32_t v4, unsigned port)
-{
-	struct berth_address address = berth_address_v4(v4);
-
-	put_record(tape, SIM_RECORD_DESTINATION, 0);
-	for (unsigned i = 0; i < sizeof(address.bytes); i++)
-		put_byte(tape, address.bytes[i]);
-	put_byte(tape, port & 0xff);
-	put_byte(tape, port >> 8);
-}
-
-static void put_bind(struct tape *tape, uint64_t after_us, uint64_t socket, unsigned port)
-{
-	put_record(tape, SIM_RECORD_BIND, after_us);
-	put_varint(tape, socket);
-	put_byte(tape, port & 0xff);
-	put_byte(tape, port >> 8);
-}
-
-static void put_connect(struct tape *tape, uint64_t after_us, uint64_t socket, uint64_t destination)
-{
-	put_record(tape, SIM_RECORD_CONNECT, after_us);
-	put_varint(tape, socket);
-	put_varint(tape, destination);
-}
-
-static void put_close(struct tape *tape, uint64_t after_us, uint64_t socket, unsigned closer)
-{
-	put_record(tape, SIM_RECORD_CLOSE, after_us);
-	put_varint(tape, socket);
-	put_byte(tape, closer);
-}
-
-static struct tape blank(void)
-{
-	struct tape tape = { .size = SIM_RECORDING_HEADER };
-
-	memcpy(tape.byte, SIM_RECORDING_MAGIC, 8);
-	tape.byte[8] = SIM_RECORDING_VERSION;
-	return tape;
-}
-
-static struct tape whole(void)
-{
-	struct tape tape = blank();
-
-	put_destination(&tape, 0x7f000001, 443);
-	put_destination(&tape, 0xc0000201, 8080);
-	put_bind(&tape, 5, 3, 0);
-	put_connect(&tape, 7, 3, 1);
-	put_bind(&tape, 1000000, 300, 40001);
-	put_connect(&tape, 0, 4, 0);
-	put_close(&tape, 300000000, 3, SIM_CLOSED_BY_PEER);
-	put_close(&tape, 1, 300, SIM_RESET);
-	put_connect(&tape, 2, 3, 0);
-	return tape;
-}
+#include "tests/sim/tape.h"
 
 static void test_read(void **state)
 {
@@ -97,7 +13,7 @@ static void test_read(void **state)
 
 	(void)state;
 	assert_true(sim_recording_open(&recording, tape.byte, tape.size));
-	assert_false(recording.hashed);
+	assert_false(recording.host.hashed);
 	assert_int_equal(sim_recording_next(&recording, &record), SIM_RECORD_DESTINATION);
 	assert_int_equal(berth_address_to_v4(&record.named.address), 0x7f000001);
 	assert_int_equal(record.named.port, 443);
@@ -143,6 +59,7 @@ static void test_cut(void **state)
 			       kind != SIM_RECORD_BAD)
 				;
 		assert_true((kind == SIM_RECORD_BAD) == (recording.fault != NULL));
+		assert_true(recording.cut == (kind == SIM_RECORD_BAD && size >= SIM_RECORDING_HEADER));
 		ends += kind == SIM_RECORD_END;
 		free(copy);
 	}
@@ -179,8 +96,12 @@ static void test_bad(void **state)
 	tape.byte[9] = 2;
 	must_be_bad(&tape, "a flag that is not known here");
 	tape = blank();
-	tape.byte[15] = 1;
-	must_be_bad(&tape, "a flag that is not known here");
+	tape.byte[12] = 1; /* a last port, and no first */
+	must_be_bad(&tape, "a range of ports that is none");
+	tape = blank();
+	tape.byte[10] = 2;
+	tape.byte[12] = 1;
+	must_be_bad(&tape, "a range of ports that is none");
 	tape = blank();
 	put_record(&tape, SIM_RECORD_BAD, 0);
 	must_be_bad(&tape, "a kind of record that is not known");
@@ -201,121 +122,150 @@ static void test_bad(void **state)
 	put_connect(&tape, 0, 0, 1);
 	must_be_bad(&tape, "a destination that was not named before");
 	tape = blank();
-	put_close(&tape, 0, 0, 3);
+	put_close(&tape, 0, 0, 4);
 	must_be_bad(&tape, "a way to close that is not known");
 	tape = blank();
 	put_byte(&tape, SIM_RECORD_CLOSE);
 	must_be_bad(&tape, "the last record is cut short");
 }
 
-static void replay_start(struct sim_replay *replay, const struct tape *tape)
+/* ---- writing ---- */
+
+static void write_record(struct tape *tape, struct sim_recording_writer *writer, enum sim_record_kind kind,
+			 const struct sim_record *record)
 {
+	size_t size;
+
+	assert_true(tape->size + SIM_RECORD_BYTES <= sizeof(tape->byte));
+	size = sim_recording_put(writer, kind, record, tape->byte + tape->size);
+	assert_in_range(size, 1, SIM_RECORD_BYTES);
+	tape->size += size;
+}
+
+/* What was read of a recording and is written again is the same, byte by byte. */
+static void test_write(void **state)
+{
+	struct tape tape = whole(), again = { .size = SIM_RECORDING_HEADER };
+	struct sim_recording_writer writer;
 	struct sim_recording recording;
-
-	assert_true(sim_recording_open(&recording, tape->byte, tape->size));
-	assert_int_equal(sim_replay_start(replay, &recording), 0);
-}
-
-static void test_requests(void **state)
-{
-	static const struct sim_request wanted[] = {
-		{ .at_ns = 12000, .hold_ns = 301000000000, .destination = 1, .closer = SIM_CLOSED_BY_PEER },
-		{ .at_ns = 1000012000, .hold_ns = 300000001000, .port = 40001, .closer = SIM_RESET },
-		{ .at_ns = 1000012000, .hold_ns = SIM_FOR_EVER, .destination = 0, .closer = SIM_RESET },
-		{ .at_ns = 301000015000, .hold_ns = SIM_FOR_EVER, .destination = 0, .closer = SIM_RESET },
-	};
-	const struct tape tape = whole();
-	struct sim_replay replay;
+	struct sim_record record;
+	enum sim_record_kind kind;
 
 	(void)state;
-	replay_start(&replay, &tape);
-	for (unsigned round = 0; round < 2; round++) {
-		struct sim_request request;
-
-		for (size_t i = 0; i < COUNT(wanted); i++) {
-			assert_true(replay.source.next(&replay.source, &request));
-			assert_int_equal(request.at_ns, wanted[i].at_ns);
-			assert_int_equal(request.hold_ns, wanted[i].hold_ns);
-			assert_int_equal(request.destination, wanted[i].destination);
-			assert_int_equal(request.port, wanted[i].port);
-			assert_int_equal(request.closer, wanted[i].closer);
-		}
-		assert_false(replay.source.next(&replay.source, &request));
-		sim_replay_rewind(&replay);
+	memcpy(tape.byte + 9, "\1\0\4\377\377\54\1", 7);
+	put_close(&tape, 3, 4, SIM_RECORDING_NO_PORT);
+	assert_true(sim_recording_open(&recording, tape.byte, tape.size));
+	assert_true(recording.host.hashed);
+	assert_int_equal(recording.host.first, 1024);
+	assert_int_equal(recording.host.last, 65535);
+	assert_int_equal(recording.host.time_wait_s, 300);
+	sim_recording_begin(&writer, &recording.host, again.byte);
+	while ((kind = sim_recording_next(&recording, &record)) != SIM_RECORD_END) {
+		assert_int_not_equal(kind, SIM_RECORD_BAD);
+		write_record(&again, &writer, kind, &record);
 	}
-	assert_int_equal(replay.connects, 3);
-	assert_int_equal(replay.destinations, 2);
-	sim_replay_end(&replay);
+	assert_true(record.no_port && record.closer == SIM_RESET);
+	assert_int_equal(again.size, tape.size);
+	assert_memory_equal(again.byte, tape.byte, tape.size);
 }
 
-/* A second attempt on the same socket ends the first; so does a connect on a socket that held a port. */
-static void test_again(void **state)
+static struct sim_record random_record(struct dice *dice, enum sim_record_kind kind, uint32_t destinations,
+				       uint64_t *now_us)
 {
-	struct tape tape = blank();
-	struct sim_replay replay;
-	struct sim_request request;
+	struct sim_record record = { 0 };
 
-	(void)state;
-	put_destination(&tape, 1, 80);
-	put_bind(&tape, 0, 7, 5000);
-	put_connect(&tape, 10, 7, 0);
-	put_connect(&tape, 20, 7, 0);
-	put_close(&tape, 30, 7, SIM_CLOSED_HERE);
-	put_close(&tape, 40, 7, SIM_CLOSED_HERE); /* of nothing */
-	replay_start(&replay, &tape);
-	assert_int_equal(replay.requests, 3);
-	for (unsigned i = 0; i < 3; i++) {
-		assert_true(replay.source.next(&replay.source, &request));
-		assert_int_equal(request.hold_ns, (i + 1) * 10000);
-		assert_int_equal(request.closer, i < 2 ? SIM_RESET : SIM_CLOSED_HERE);
+	*now_us += roll(dice) >> (26 + roll_below(dice, 38)); /* up to three days */
+	record.at_ns = *now_us * 1000;
+	if (kind == SIM_RECORD_DESTINATION) {
+		record.named.address = berth_address_v4((uint32_t)roll(dice));
+		record.named.port = (uint16_t)roll(dice);
+		return record;
 	}
-	sim_replay_end(&replay);
+	record.socket = roll_below(dice, SIM_SOCKETS_MAX) >> roll_below(dice, 20);
+	if (kind == SIM_RECORD_BIND)
+		record.port = (uint16_t)roll(dice);
+	if (kind == SIM_RECORD_CONNECT)
+		record.destination = roll_below(dice, destinations);
+	if (kind == SIM_RECORD_CLOSE) {
+		record.no_port = roll_below(dice, 4) == 0;
+		record.closer = record.no_port ? SIM_RESET : (enum sim_closer)roll_below(dice, 3);
+	}
+	return record;
 }
 
-/* The ten steps, recorded: two ports, one taken by a listener; to A, closed here, and to A again. */
-static void test_ten_steps(void **state)
+static bool equal(const struct sim_record *a, const struct sim_record *b)
 {
-	const struct sim_setup setup = { .host = { .first = 40000,
-						   .last = 40001,
-						   .addresses = 1,
-						   .time_wait_ns = 240 * SECOND,
-						   .max_tcbs = SIM_NO_LIMIT },
-					 .destinations = 2,
-					 .time_wait = 10,
-					 .end_ns = 600 * SECOND };
+	return a->at_ns == b->at_ns && berth_endpoint_equal(&a->named, &b->named) && a->socket == b->socket &&
+	       a->destination == b->destination && a->port == b->port && a->closer == b->closer &&
+	       a->no_port == b->no_port;
+}
+
+static void write_and_read(struct run *run)
+{
+	struct sim_record wanted[60], record;
+	enum sim_record_kind kind[60];
+	struct sim_recording_writer writer = { 0 };
+	struct sim_recording recording;
 	struct tape tape = blank();
-	struct sim_replay replay;
-	struct sim_result result;
+	uint64_t now_us = 0;
+
+	for (unsigned i = 0; i < COUNT(kind); i++) {
+		kind[i] = i == 0 ? SIM_RECORD_DESTINATION
+				 : (enum sim_record_kind)(SIM_RECORD_DESTINATION + roll_below(&run->dice, 4));
+		wanted[i] = random_record(&run->dice, kind[i], writer.destinations, &now_us);
+		write_record(&tape, &writer, kind[i], &wanted[i]);
+	}
+	AGREE(run, sim_recording_open(&recording, tape.byte, tape.size));
+	for (unsigned i = 0; i < COUNT(kind) && run->wrong == NULL; i++) {
+		AGREE(run, sim_recording_next(&recording, &record) == kind[i]);
+		AGREE(run, equal(&record, &wanted[i]));
+	}
+	AGREE(run, sim_recording_next(&recording, &record) == SIM_RECORD_END);
+}
+
+/* Whatever is written is read. */
+static void test_round_trip(void **state)
+{
+	uint64_t seed = test_seed();
+	struct run run = { .dice = { seed }, .seed = seed };
 
 	(void)state;
-	put_destination(&tape, 1, 80);
-	put_destination(&tape, 2, 80);
-	put_bind(&tape, 0, 0, 40001);
-	put_connect(&tape, 1, 1, 0);
-	put_close(&tape, 1, 1, SIM_CLOSED_HERE);
-	put_connect(&tape, 1000000, 1, 0); /* collides, whoever chooses */
-	put_close(&tape, 1, 1, SIM_RESET);
-	put_connect(&tape, 1, 1, 1); /* but not to B */
-	put_close(&tape, 1, 1, SIM_CLOSED_HERE);
-	put_connect(&tape, 240000000, 1, 0); /* nor to A when TIME_WAIT is over */
-	put_close(&tape, 1, 0, SIM_RESET);
-	put_connect(&tape, 1, 2, 0); /* nor from the listener's port when it has gone */
-	replay_start(&replay, &tape);
-	assert_int_equal(sim_run(sim_policy_find("sp1"), &setup, &replay.source, &result), 0);
-	assert_int_equal(result.attempts, 5);
-	assert_int_equal(result.outcome[SIM_CONNECTED], 4);
-	assert_int_equal(result.outcome[SIM_TIME_WAIT_COLLISION], 1);
-	assert_int_equal(result.rank[SIM_RANK_FRESH], 3);
-	assert_int_equal(result.rank[SIM_RANK_SHARED], 1);
-	sim_replay_end(&replay);
+	for (; run.step < 500 && run.wrong == NULL; run.step++)
+		write_and_read(&run);
+	assert_agreed(&run);
+}
+
+/* What no reader would take is not written, and time does not go back. */
+static void test_bounds(void **state)
+{
+	struct sim_recording_writer writer = { 0 };
+	struct sim_record record = { .named.port = 1 };
+	uint8_t byte[SIM_RECORD_BYTES];
+
+	(void)state;
+	assert_int_equal(sim_recording_put(&writer, SIM_RECORD_CONNECT, &record, byte), 0);
+	assert_int_equal(sim_recording_put(&writer, SIM_RECORD_END, &record, byte), 0);
+	record.at_ns = (SIM_RECORDING_MAX_US + 1) * 1000;
+	assert_int_equal(sim_recording_put(&writer, SIM_RECORD_DESTINATION, &record, byte), 0);
+	record.at_ns = 5000999;
+	assert_int_equal(sim_recording_put(&writer, SIM_RECORD_DESTINATION, &record, byte), 21);
+	assert_int_equal(writer.now_us, 5000);
+	record.at_ns = 4000000;
+	assert_int_equal(sim_recording_put(&writer, SIM_RECORD_CONNECT, &record, byte), 4);
+	assert_int_equal(byte[1], 0);
+	record.socket = SIM_SOCKETS_MAX;
+	for (unsigned kind = SIM_RECORD_BIND; kind <= SIM_RECORD_CLOSE; kind++)
+		assert_int_equal(sim_recording_put(&writer, kind, &record, byte), 0);
+	writer.destinations = SIM_DESTINATIONS_MAX;
+	assert_int_equal(sim_recording_put(&writer, SIM_RECORD_DESTINATION, &record, byte), 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_read),  cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_bad),   cmocka_unit_test(test_requests),
-		cmocka_unit_test(test_again), cmocka_unit_test(test_ten_steps),
+		cmocka_unit_test(test_read),	   cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_bad),	   cmocka_unit_test(test_write),
+		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_bounds),
 	};
 
 	return cmocka_run_group_tests_name("recordings", tests, NULL, NULL);

@@ -59,6 +59,7 @@ static inline struct sim_result run_policy(const struct sim_policy *policy, cons
 		.host = scene->host,
 		.destinations = scene->load.destinations,
 		.time_wait = (uint32_t)fmin(2 * attempts + 1000, tuples),
+		.ended = (uint32_t)fmin(2 * attempts + 1000, tuples),
 		.seed = scene->seed,
 		.warm_up_ns = (uint64_t)llround(warm_up_s * 1e9),
 		.end_ns = (uint64_t)llround((warm_up_s + measured_s) * 1e9),

@@ -24,6 +24,7 @@ TOOLS = BERTH.parent / "tests/system"
 SUPERVISE = [str(BERTH), "run", "--mode=supervise", "--"]
 KERNEL = [str(BERTH), "run", "--mode=kernel", "--"]
 SINK_PORT = 7001
+BPF_FS = "/sys/fs/bpf"
 TEST_SECONDS = int(os.environ.get("BERTH_TEST_SECONDS", "120"))
 
 
@@ -200,6 +201,75 @@ class Namespace:
         return left
 
 
+def with_mounts(script):
+    """A command prefix: in mounts that the script has changed."""
+    return ["unshare", "-m", "sh", "-c", f'{script} && exec "$@"', "sh"]
+
+
+class Machine:
+    """For a daemon: a network namespace, a mount namespace with a bpf filesystem in it, and a cgroup of its own. What is
+    pinned there goes with the mount namespace, whatever happens to the test; other programs of this machine are not steered."""
+
+    def __init__(self, net):
+        self.net = net
+        mount = next(line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if " cgroup2 " in line)
+        self.cgroup = Path(mount) / f"berth-test-{os.getpid()}-{net.holder.pid}"
+        self.cgroup.mkdir()
+        script = f"mount -t bpf -o mode=700 bpf {BPF_FS} && echo up && exec cat"
+        self.holder = net.popen(["unshare", "-m", "sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self.holder.stdout.readline() == "up\n"
+        self.pin = f"{BPF_FS}/test"
+        self.pinned = Path(f"/proc/{self.holder.pid}/root{self.pin}")
+        self.options = [f"--cgroup={self.cgroup}", f"--pin={self.pin}"]
+        # outside of the cgroup, unless it says so
+        self.enter = ["nsenter", "-t", str(self.holder.pid), "-m"]
+        self.steered = ["sh", "-c", f'echo $$ >{self.cgroup}/cgroup.procs && exec "$@"', "sh"]
+
+    def popen(self, command, **kwargs):
+        return self.net.popen([*self.enter, *command], **kwargs)
+
+    def run(self, command, **kwargs):
+        return self.net.run([*self.enter, *command], **kwargs)
+
+    def json(self, command, **kwargs):
+        return self.net.json([*self.enter, *command], **kwargs)
+
+    def start(self, berth=BERTH, **kwargs):
+        """Starts a daemon; returns when it has attached, with the line that it said. Its stderr is another's to read on."""
+        daemon = self.popen([berth, "daemon", *self.options], stderr=subprocess.PIPE, **kwargs)
+        return daemon, daemon.stderr.readline()
+
+    def end(self, daemon):
+        daemon.terminate()
+        assert daemon.wait(10) == 0
+        return daemon.stderr.read()
+
+    def detach(self, berth=BERTH):
+        return self.json([berth, "detach", f"--pin={self.pin}", "--json"])
+
+    def hooks(self):
+        """The programs by name that the kernel has at the cgroup, by the kernel's own account."""
+        out = self.net.output(["/usr/sbin/bpftool", "-j", "cgroup", "show", self.cgroup])
+        return {hook["name"]: hook["id"] for hook in json.loads(out.strip() or "[]")}
+
+    def build(self):
+        """None while it is being changed."""
+        try:
+            return os.readlink(self.pinned / "build")
+        except FileNotFoundError:
+            return None
+
+    def load(self, *command):
+        """Starts a load in the cgroup."""
+        process = self.popen([*self.steered, "nice", "-n19", *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert process.stdout.readline() == "running\n"
+        return process
+
+    def close(self):
+        wait_for(lambda: "populated 0" in (self.cgroup / "cgroup.events").read_text(), "the cgroup to be empty")
+        self.cgroup.rmdir()
+
+
 @pytest.fixture(autouse=True)
 def bounded():
     """No test takes longer than this, whatever hangs."""
@@ -306,6 +376,16 @@ def net(cgroups):
     for cgroup in abandoned:
         cgroup.rmdir()
     assert not abandoned, f"left behind of kernel mode: {abandoned}"
+
+
+@pytest.fixture
+def machine(net):
+    made = Machine(net)
+    yield made
+    for process in net.background:
+        if process.stdin and process is not made.holder and process.poll() is None:
+            process.stdin.close()
+    made.close()
 
 
 def mode(request):

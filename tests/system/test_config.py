@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Settings from a file: what `berth config` says of them, and what `berth run` makes of them."""
 
-import json
 import re
 
 import pytest

@@ -2,9 +2,6 @@
 """berth daemon and berth detach: hooks that outlive the process that attached them. Needs root; nothing is skipped
 without it.
 
-Each test has a network namespace, a mount namespace with a bpf filesystem in it, and a cgroup of its own. What is pinned
-there goes with the mount namespace, whatever happens to the test; other programs of this machine are not steered.
-
 BERTH_DAEMON_KILLS is the number of times the daemon is killed under load (100).
 """
 
@@ -12,96 +9,17 @@ import json
 import os
 import random
 import re
-import signal
 import socket
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
-from conftest import BERTH, ROOT, TEST_SECONDS, sum_ways, tool, wait_for
+from conftest import BERTH, BPF_FS, ROOT, TEST_SECONDS, sum_ways, tool, wait_for, with_mounts
 
 KILLS = int(os.environ.get("BERTH_DAEMON_KILLS", "100"))
 NEXT_PROGRAM, NEXT_LAYOUT = (BERTH.parent / name / "berth" for name in ("next-program", "next-layout"))
 STATUS = 41
-BPF_FS = "/sys/fs/bpf"
 UNIT = ROOT / "packaging/berth.service"
-
-
-class Machine:
-    """Commands run in its namespaces and its cgroup."""
-
-    def __init__(self, net):
-        self.net = net
-        mount = next(line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if " cgroup2 " in line)
-        self.cgroup = Path(mount) / f"berth-test-{os.getpid()}-{net.holder.pid}"
-        self.cgroup.mkdir()
-        script = f"mount -t bpf -o mode=700 bpf {BPF_FS} && echo up && exec cat"
-        self.holder = net.popen(["unshare", "-m", "sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert self.holder.stdout.readline() == "up\n"
-        self.pin = f"{BPF_FS}/test"
-        self.pinned = Path(f"/proc/{self.holder.pid}/root{self.pin}")
-        self.options = [f"--cgroup={self.cgroup}", f"--pin={self.pin}"]
-        # outside of the cgroup, unless it says so
-        self.enter = ["nsenter", "-t", str(self.holder.pid), "-m"]
-        self.steered = ["sh", "-c", f'echo $$ >{self.cgroup}/cgroup.procs && exec "$@"', "sh"]
-
-    def popen(self, command, **kwargs):
-        return self.net.popen([*self.enter, *command], **kwargs)
-
-    def run(self, command, **kwargs):
-        return self.net.run([*self.enter, *command], **kwargs)
-
-    def output(self, command, **kwargs):
-        return self.net.output([*self.enter, *command], **kwargs)
-
-    def json(self, command, **kwargs):
-        return self.net.json([*self.enter, *command], **kwargs)
-
-    def start(self, berth=BERTH, **kwargs):
-        """Starts a daemon; returns when it has attached, with the line that it said. Its stderr is another's to read on."""
-        daemon = self.popen([berth, "daemon", *self.options], stderr=subprocess.PIPE, **kwargs)
-        return daemon, daemon.stderr.readline()
-
-    def end(self, daemon):
-        daemon.terminate()
-        assert daemon.wait(10) == 0
-        return daemon.stderr.read()
-
-    def detach(self, berth=BERTH):
-        return self.json([berth, "detach", f"--pin={self.pin}", "--json"])
-
-    def hooks(self):
-        """The programs by name that the kernel has at the cgroup, by the kernel's own account."""
-        out = self.net.output(["/usr/sbin/bpftool", "-j", "cgroup", "show", self.cgroup])
-        return {hook["name"]: hook["id"] for hook in json.loads(out.strip() or "[]")}
-
-    def build(self):
-        """None while it is being changed."""
-        try:
-            return os.readlink(self.pinned / "build")
-        except FileNotFoundError:
-            return None
-
-    def load(self, *command):
-        """Starts a load in the cgroup."""
-        process = self.popen([*self.steered, "nice", "-n19", *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert process.stdout.readline() == "running\n"
-        return process
-
-    def close(self):
-        wait_for(lambda: "populated 0" in (self.cgroup / "cgroup.events").read_text(), "the cgroup to be empty")
-        self.cgroup.rmdir()
-
-
-@pytest.fixture
-def machine(net):
-    made = Machine(net)
-    yield made
-    for process in net.background:
-        if process.stdin and process is not made.holder and process.poll() is None:
-            process.stdin.close()
-    made.close()
 
 
 def finish(process):
@@ -318,11 +236,6 @@ def test_a_cgroup_that_went(machine):
     assert "connect4" in machine.hooks(), said
     machine.end(daemon)
     machine.detach()
-
-
-def with_mounts(script):
-    """A command prefix: in mounts that the script has changed."""
-    return ["unshare", "-m", "sh", "-c", f'{script} && exec "$@"', "sh"]
 
 
 def test_what_is_missing(machine, tmp_path):

@@ -8,8 +8,7 @@ import socket
 import subprocess
 
 import pytest
-from conftest import BERTH
-from test_daemon import BPF_FS, machine  # noqa: F401, the fixture
+from conftest import BERTH, BPF_FS
 
 FIRST, LAST = 40000, 40099
 NARROWED = "[Parameters]\nMaxUserPort = 40079\nReservedPorts = 40010-40019, 40050-40059\n"

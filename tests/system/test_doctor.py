@@ -2,11 +2,11 @@
 """berth doctor: what it says where something is there, is hidden, or is set badly."""
 
 import json
+import re
 import subprocess
 
 import pytest
-from conftest import BERTH, SINK_PORT, tool
-from test_daemon import BPF_FS, Machine, with_mounts
+from conftest import BERTH, BPF_FS, SINK_PORT, tool, with_mounts
 
 DOCTOR = [str(BERTH), "doctor"]
 NOBODY = ["setpriv", "--reuid=65534", "--clear-groups"]
@@ -35,6 +35,7 @@ def test_all_is_well(net):
     assert status == 0 and report["modes"] == {"supervise": True, "kernel": True} and report["traps"] == 0, report
     assert verdicts["cgroup/connect4"] == verdicts["tp_btf/inet_sock_set_state"] == verdicts["TCP_BOUND_INACTIVE"] == "yes"
     assert set(verdicts.values()) <= {"yes", "less", "ok"}
+    assert verdicts["foreign programs"] == "yes"
 
 
 def test_one_mode(net):
@@ -53,7 +54,7 @@ def test_a_user(net):
     status, verdicts, report = examine(net, prefix=NOBODY)
     assert status == 1 and report["modes"] == {"supervise": True, "kernel": False}
     assert verdicts["CAP_BPF"] == verdicts["CAP_NET_ADMIN"] == verdicts["CAP_PERFMON"] == "no"
-    assert verdicts["SOCK_DESTROY"] == "less"
+    assert verdicts["SOCK_DESTROY"] == verdicts["foreign programs"] == "less"
     assert examine(net, "--mode=supervise", prefix=NOBODY)[0] == 0
     assert examine(net, "--mode=kernel", prefix=NOBODY)[0] == 1
 
@@ -90,18 +91,48 @@ def test_a_poorer_kernel(net, what, errno, name, verdict):
     assert status == (verdict == "no") and report["modes"]["supervise"] == (verdict != "no")
 
 
-def test_in_force(net):
-    """A daemon's hooks, seen from inside and from outside of its cgroup."""
-    machine = Machine(net)
+AFTER = "somebody runs after Berth's: where it rewrites the destination, the port was chosen for another one"
+
+
+def checked(machine, *where):
+    """(name, verdict, text) of each check of kernel mode, but for the numbers of programs."""
+    report = json.loads(machine.run([*where, *DOCTOR, "--mode=kernel", "--json"]).stdout)
+    return [(check["name"], check["verdict"], re.sub(r" \(id \d+\)", "", check["text"])) for check in report["checks"]]
+
+
+def foreign(checks):
+    return [check for check in checks if check[0].startswith("foreign ")]
+
+
+def test_in_force(machine):
+    """A daemon's hooks, seen from inside and from outside of its cgroup; and programs of others, alone, before and behind them."""
     pin = f"--pin={BPF_FS}/berth"
+
+    def attach(hook):
+        process = machine.popen([tool("foreign_hook"), machine.cgroup, hook], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert process.stdout.readline() == "attached\n"
+        return process
+
+    others = [attach("connect4")]
+    ((name, verdict, text),) = foreign(checked(machine, *machine.steered))
+    assert (name, verdict) == ("foreign cgroup/connect4", "less") and text.startswith("somebody may run after Berth's: where")
     daemon = machine.popen([BERTH, "daemon", machine.options[0], pin], stderr=subprocess.PIPE)
     assert "attached" in daemon.stderr.readline()
-    seen = [machine.run([*where, *DOCTOR, "--mode=kernel"]).stdout for where in (machine.steered, [])]
-    assert f"hooks to {machine.cgroup}; this program is steered\n" in seen[0], seen
-    assert f"hooks to {machine.cgroup}; this program is not steered\n" in seen[1], seen
+    others += [attach("connect4"), attach("connect6"), attach("bind4")]
+    for where, steered in ((machine.steered, "is steered"), ([], "is not steered")):
+        checks = checked(machine, *where)
+        in_force = next(text for name, _, text in checks if name == "in force")
+        assert in_force.endswith(f"hooks to {machine.cgroup}; this program {steered}"), in_force
+        assert foreign(checks) == [
+            ("foreign cgroup/connect4", "yes", "somebody runs before Berth's, which sees the destination that it leaves"),
+            ("foreign cgroup/connect4", "less", AFTER),
+            ("foreign cgroup/connect6", "less", AFTER),
+            ("foreign cgroup/bind4", "yes", "somebody is at bind(): a port that it names stands"),
+        ]
     machine.end(daemon)
     machine.run([BERTH, "detach", pin])
-    machine.close()
+    for other in others:
+        other.communicate(timeout=10)
 
 
 # ---- settings ----

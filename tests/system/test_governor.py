@@ -11,8 +11,7 @@ import time
 import subprocess
 
 import pytest
-from conftest import BERTH, Namespace, tool, wait_for
-from test_daemon import BPF_FS, Machine
+from conftest import BERTH, BPF_FS, Machine, Namespace, tool, wait_for
 
 SAYS = "berth daemon: "
 AHEAD = 28

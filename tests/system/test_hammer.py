@@ -64,11 +64,8 @@ def test_connects(hammers, prefix):
     assert verdict["wrong"] == [], verdict
 
 
-# Known. Supervise mode: two who listen on any port may get the same one, and a connect() may fail once in some ten thousand.
-# Kernel mode among others: somebody outside takes the port between our choice and its use. Of a thousand calls, at most:
+# Known. Kernel mode among others: somebody outside takes the port between our choice and its use. Of a thousand calls, at most:
 WORSE = {
-    ("test_all_kinds", "supervise"): {"listens inside": 100, "connects inside": 1},
-    ("test_all_kinds_among_others", "supervise"): {"listens inside": 100, "connects inside": 1},
     ("test_all_kinds_among_others", "kernel-mode"): {"connects inside": 1, "binds inside": 1, "listens inside": 1},
 }
 

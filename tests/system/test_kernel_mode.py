@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 
-import pytest
 from conftest import KERNEL, own_cgroup, tool, wait_for
 
 PYTHON = "/usr/bin/python3"

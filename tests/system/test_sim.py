@@ -5,12 +5,13 @@ import csv
 import io
 import json
 import math
+import os
 import struct
 import subprocess
 import xml.etree.ElementTree
 
 import pytest
-from conftest import BERTH, tool
+from conftest import BERTH, need, tool
 
 PORTS, DESTINATIONS = 1000, 4
 SMALL = ["--ports=2000-2299", "--set=TcpTimedWaitDelay=30"]  # ten connections a second to one destination
@@ -99,20 +100,44 @@ def test_text(tmp_path):
         assert any(line.split()[:1] == [name] for line in sim("--list").stdout.splitlines())
 
 
+def plot(path, *arguments, find_in=""):
+    """Draws with what is found in that folder only."""
+    return subprocess.run([str(BERTH), "sim", *SMALL, *arguments, f"--plot={path}"], capture_output=True, text=True,
+                          timeout=60, env={"PATH": str(find_in)})
+
+
 def test_plot(tmp_path):
-    """The picture is XML, with a line for each policy and a point for each rate; and by time for one rate."""
+    """Without gnuplot, the picture is XML, with a line for each policy and a point for each rate; and by time for one rate."""
     svg = "{http://www.w3.org/2000/svg}"
     for rates, points in (("5,8,9,12", 4), ("12", 100)):
         path = tmp_path / "plot.svg"
-        done = sim(*SMALL, f"--rate={rates}", "--policy=legacy,sp1,berth", f"--plot={path}")
+        done = plot(path, f"--rate={rates}", "--policy=legacy,sp1,berth", find_in=tmp_path)
         assert done.returncode == 0 and done.stdout
         lines = xml.etree.ElementTree.parse(path).getroot().findall(f"{svg}polyline")
         assert [len(line.get("points").split()) for line in lines] == [points] * 3
     # SP1 fails below capacity nowhere, which is the bottom of the picture, and above it somewhere.
-    done = sim(*SMALL, "--rate=5,8,9,12", "--policy=sp1", f"--plot={path}")
+    done = plot(path, "--rate=5,8,9,12", "--policy=sp1", find_in=tmp_path)
     line = xml.etree.ElementTree.parse(path).getroot().find(f"{svg}polyline")
     heights = [float(point.split(",")[1]) for point in line.get("points").split()]
     assert heights[0] == heights[1] == heights[2] > heights[3]
+
+
+def test_plot_by_gnuplot(tmp_path):
+    """gnuplot draws both, with all the names; where it is missing or fails, a PNG is refused in one line."""
+    gnuplot = os.path.dirname(need("gnuplot"))
+    png, svg = tmp_path / "plot.png", tmp_path / "plot.svg"
+    assert plot(png, "--rate=5,12", "--policy=sp1,nat-ten-tries", find_in=gnuplot).returncode == 0
+    assert struct.unpack(">8s4x4s2I", png.read_bytes()[:24]) == (b"\x89PNG\r\n\x1a\n", b"IHDR", 960, 510)
+    assert plot(svg, "--rate=12", "--policy=sp1,nat-ten-tries", find_in=gnuplot).returncode == 0
+    words = "".join(xml.etree.ElementTree.parse(svg).getroot().itertext())
+    assert "GNUPLOT" in words and "sp1" in words and "nat-ten-tries" in words
+    done = plot(png, "--rate=12", find_in=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1) and "gnuplot" in done.stderr
+    broken = tmp_path / "gnuplot"
+    broken.write_text('#!/bin/sh\ntest "$1" = --version\n')
+    broken.chmod(0o755)
+    done = plot(png, "--rate=12", "--policy=sp1", find_in=tmp_path)
+    assert (done.returncode, done.stderr) == (1, f"berth sim: {png}: gnuplot could not draw it\n")
 
 
 def varint(value):
@@ -136,14 +161,18 @@ def test_recording(tmp_path):
     path = tmp_path / "a.rec"
     path.write_bytes(recording(1200))
     result = sim_json(f"--recording={path}", "--ports=2000-2099", "--policy=sp1,berth")
-    assert result["load"] == {"recording": str(path), "destinations": 1}
+    load = result["load"]
+    assert (load["recording"], load["destinations"], load["connects"], load["lasts_s"]) == (str(path), 1, 1200, 1200)
+    # One a second, and each in TIME_WAIT for 120 s.
+    assert load["peak"] == {"remote": "192.0.2.1:443", "connected": 1, "time_wait": 120, "at_s": pytest.approx(121, abs=1)}
     for run in result["runs"]:
         # A port is free again 120.001 s after its connection began: at the 121st second, or a tick later.
         assert run["attempts"] == 1200 and run["rate"] is None
         assert run["connected"] == pytest.approx(1200 * 100 / 121, abs=100)
     path.write_bytes(recording(3)[:-1])
-    done = sim(f"--recording={path}")
-    assert (done.returncode, done.stderr) == (1, f"berth sim: {path}: byte 64: the last record is cut short\n")
+    done = sim(f"--recording={path}", "--policy=berth")
+    assert done.returncode == 1 and " Recorded: 3 connects " in done.stdout
+    assert done.stderr == f"berth sim: {path}: byte 64: the last record is cut short; this is what lies before it\n"
 
 
 def test_plan_given():
@@ -183,7 +212,7 @@ WRONG = [
     "--set=Other=1", "--policy=", "--policy=berth,", "--policy=other", "--warm-up=x", "--duration=0", "--duration=367d",
     "--seed=-1", "--seed=18446744073709551616", "--json --csv", "--plan --csv", "--list --csv", "--plan --policy=berth",
     "--plan --rate=1,2", "--plan --rate=1 --burst=2", "--plan --zipf=1", "--recording=x --rate=1", "--rate", "--other",
-    "word", "--rate=1e6 --destinations=1000000 --ports=1-65535",
+    "word", "--plot=x", "--plot=.svg", "--rate=1e6 --destinations=1000000 --ports=1-65535",
 ]
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """berth map: all its pictures show the same ports, and those are the ports of ss."""
 
-import json
 import os
 import pty
 import re

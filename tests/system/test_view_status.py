@@ -137,3 +137,12 @@ def test_empty_host(net):
 @pytest.mark.parametrize("argument", ["--warn=0", "--warn=101%", "--warn=x", "--interval=-1", "--nonsense", "127.0.0.1:1", "-w"])
 def test_bad_usage(net, argument):
     refused(net, "status", argument)
+
+
+def test_what_only_root_can_see(world):
+    """That hooks are attached is not denied where the caller may not look."""
+    script = 'mount -t bpf -o mode=755 bpf /sys/fs/bpf && mkdir -m 700 /sys/fs/bpf/berth && exec "$@"'
+    with unprivileged() as program:
+        enter = ["unshare", "-m", "sh", "-c", script, "sh", *program, "status"]
+        assert "\nKernel    only root can see " in world.output(enter)
+        assert world.json([*enter, "--json"])["kernel_mode"] == {"attached": None}

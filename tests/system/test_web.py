@@ -9,12 +9,10 @@ import re
 import signal
 import subprocess
 import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import BERTH, ROOT, SINK_PORT, Namespace, descendants, need, wait_for
-from test_daemon import Machine
+from conftest import BERTH, ROOT, SINK_PORT, Machine, Namespace, descendants, need, wait_for
 from view_world import by_destination, make, ss
 
 FIRST, LAST = 40000, 40499

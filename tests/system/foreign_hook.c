@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Attaches a program of its own, "somebody", that allows everything, to a hook of a cgroup, says "attached", and keeps
+ * it there until its standard input ends.
+ *
+ *   foreign_hook CGROUP connect4|connect6|bind4|bind6
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct {
+	const char *name;
+	enum bpf_attach_type type;
+} hooks[] = {
+	{ "connect4", BPF_CGROUP_INET4_CONNECT },
+	{ "connect6", BPF_CGROUP_INET6_CONNECT },
+	{ "bind4", BPF_CGROUP_INET4_BIND },
+	{ "bind6", BPF_CGROUP_INET6_BIND },
+};
+
+#define HOOKS (sizeof(hooks) / sizeof(hooks[0]))
+
+/* return 1 */
+static int load(enum bpf_attach_type type)
+{
+	const struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	struct bpf_prog_load_opts options = { .sz = sizeof(options), .expected_attach_type = type };
+
+	return bpf_prog_load(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, "somebody", "GPL", code,
+			     sizeof(code) / sizeof(code[0]), &options);
+}
+
+int main(int argc, char **argv)
+{
+	size_t hook = 0;
+	int cgroup, program;
+
+	while (argc == 3 && hook < HOOKS && strcmp(argv[2], hooks[hook].name) != 0)
+		hook++;
+	if (argc != 3 || hook == HOOKS) {
+		fputs("usage: foreign_hook CGROUP connect4|connect6|bind4|bind6\n", stderr);
+		return 2;
+	}
+	cgroup = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	program = load(hooks[hook].type);
+	if (cgroup < 0 || program < 0 || bpf_link_create(program, cgroup, hooks[hook].type, NULL) < 0) {
+		fprintf(stderr, "foreign_hook: %s: %s\n", argv[1], strerror(errno));
+		return 1;
+	}
+	puts("attached");
+	fflush(stdout);
+	while (getchar() != EOF)
+		;
+	return 0;
+}
