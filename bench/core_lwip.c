@@ -12,12 +12,12 @@
 
 #if __has_include(<lwip/tcp.h>)
 
+#include <lwip/priv/tcp_priv.h>
+#include <lwip/tcp.h>
 #include <stdbool.h>
 
 #include "core/port_set.h"
 #include "core/random.h"
-#include <lwip/priv/tcp_priv.h>
-#include <lwip/tcp.h>
 
 #define LWIP_FIRST 0xc000u /* TCP_LOCAL_PORT_RANGE_START */
 #define LWIP_PORTS 16384u
