@@ -114,10 +114,8 @@ class Governed30:
     """A daemon that ends TIME_WAIT after 30 seconds, and ss beside it."""
 
     def __init__(self, path):
-        from test_daemon import Machine
-
         self.wait = LongWait()
-        self.machine = Machine(self.wait.net)
+        self.machine = conftest.Machine(self.wait.net)
         self.machine.options.append(f"--config={path}")
         self.daemon, _ = self.machine.start()
         assert "TcpTimedWaitDelay = 30: " in self.daemon.stderr.readline()

@@ -13,8 +13,7 @@ import socket
 import subprocess
 import time
 
-import pytest
-from conftest import BERTH, BPF_FS, ROOT, TEST_SECONDS, sum_ways, tool, wait_for, with_mounts
+from conftest import BERTH, BPF_FS, ROOT, sum_ways, tool, wait_for, with_mounts
 
 KILLS = int(os.environ.get("BERTH_DAEMON_KILLS", "100"))
 NEXT_PROGRAM, NEXT_LAYOUT = (BERTH.parent / name / "berth" for name in ("next-program", "next-layout"))

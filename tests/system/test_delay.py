@@ -10,7 +10,6 @@ import time
 import pytest
 from conftest import BERTH, SUPERVISE
 from long_wait import PORTS
-from test_daemon import machine  # noqa: F401, the fixture
 from test_daemon_settings import steered  # noqa: F401, the fixture
 
 KEPT = "[Parameters]\nTcpTimedWaitDelay = 300\n"

@@ -6,8 +6,7 @@ tell the same.
 """
 
 import pytest
-from conftest import BERTH, Namespace, sum_ways, wait_for
-from test_daemon import Machine
+from conftest import BERTH, Machine, Namespace, sum_ways, wait_for
 from test_daemon_settings import Steered
 
 # Connects to each HOST PORT; says of each whether it was steered, which nobody listening there does not hinder.

@@ -6,8 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import BERTH, sum_ways, wait_for
-from test_daemon import BPF_FS, machine  # noqa: F401, the fixture
+from conftest import BERTH, BPF_FS, sum_ways, wait_for
 
 ROOM = 64
 

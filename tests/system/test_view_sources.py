@@ -6,8 +6,7 @@ import json
 from collections import Counter
 
 import pytest
-from conftest import BERTH, wait_for
-from test_daemon import BPF_FS, Machine
+from conftest import BERTH, BPF_FS, Machine, wait_for
 from view_world import ss, start, unprivileged
 
 FIRST, LAST = 40000, 40999
