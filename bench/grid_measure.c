@@ -14,9 +14,10 @@ static const struct load {
 	[EFFORT_SMOKE] = { 0, 4, 2, 1000, 1000 },
 };
 
-#define CALLS_MAX 200000u
-#define BURST	  100u
-#define PAST	  101.0 /* percent */
+#define CALLS_MAX   200000u
+#define BURST	    100u
+#define LEAST_BURST 4u
+#define PAST	    101.0 /* percent */
 
 struct agent_ends {
 	int orders, answers;
@@ -119,6 +120,16 @@ static struct answer give_order(const struct pair *pair, unsigned agent, const s
 
 /* ---- measuring ---- */
 
+static unsigned at_least(unsigned count, unsigned least)
+{
+	return count > least ? count : least;
+}
+
+static unsigned at_most(unsigned count, unsigned most)
+{
+	return count < most ? count : most;
+}
+
 /* Makes connections, up to `count` on each CPU. */
 static struct answer burst(const struct pair *pair, unsigned agent, unsigned count)
 {
@@ -172,7 +183,7 @@ static void add_burst(const struct pair *pair, unsigned count, struct answer *al
 }
 
 /* By turns, in bursts of some milliseconds, as the machine is now fast, now slow. */
-static struct point measure_filled(const struct pair *pair, unsigned count)
+static struct point measure_filled(const struct pair *pair, unsigned count, unsigned count_empty)
 {
 	const struct load *load = pair->load;
 	struct answer all = { 0 };
@@ -181,16 +192,15 @@ static struct point measure_filled(const struct pair *pair, unsigned count)
 	series[FILLED].count = series[EMPTY].count = 0;
 	do {
 		add_burst(pair, count, &all);
-		burst(pair, EMPTY, count);
+		burst(pair, EMPTY, count_empty);
 	} while (all.calls < load->least_calls || (all.calls < load->calls && now_us() - start < load->us));
 	return sum_up(&all);
 }
 
 /* Without a pause, as who fails tries again: now and then a call looks whether there is still no port. */
-static struct point measure_failing(const struct pair *pair)
+static struct point measure_failing(const struct pair *pair, unsigned count)
 {
 	const struct load *load = pair->load;
-	unsigned count = load->warm > 0 ? BURST : 2;
 	struct answer all = { 0 };
 	double start = now_us();
 
@@ -199,7 +209,7 @@ static struct point measure_failing(const struct pair *pair)
 		add_burst(pair, count, &all);
 	while (now_us() - start < load->failing_us);
 	while (series[EMPTY].count < load->calls)
-		burst(pair, EMPTY, count);
+		burst(pair, EMPTY, at_most(BURST, load->calls));
 	return sum_up(&all);
 }
 
@@ -211,27 +221,28 @@ static unsigned burst_size(const struct cell *cell, double fill)
 	return left > BURST ? BURST : left < 1 ? 1 : (unsigned)left;
 }
 
-static unsigned at_most(unsigned count, unsigned most)
-{
-	return count < most ? count : most;
-}
-
 void grid_measure(const struct cell *cell, enum side side, enum effort effort,
 		  struct point ret_points[GRID_FILLS_MAX])
 {
 	struct pair pair = { .cell = cell, .load = &loads[effort] };
 	const double *fills;
 	unsigned count = grid_fills(cell, &fills);
+	unsigned most = pair.load->calls, size;
 	struct answer last;
+	double slow;
 
 	start_agents(&pair, side, effort);
 	warm_up(&pair);
 	for (unsigned i = 0; i < count; i++) {
 		give_order(&pair, FILLED, &(struct order){ WANTED_FILL, fills[i], 0, 0 });
-		ret_points[i] = measure_filled(&pair, at_most(burst_size(cell, fills[i]), pair.load->calls));
+		size = at_most(burst_size(cell, fills[i]), pair.load->calls);
+		ret_points[i] = measure_filled(&pair, at_most(size, most), size);
+		/* Where a call takes milliseconds, a burst as large as that at the next point would take seconds. */
+		slow = pair.load->us / ret_points[i].us;
+		most = slow < pair.load->calls ? at_least((unsigned)slow, LEAST_BURST) : pair.load->calls;
 	}
 	last = give_order(&pair, FILLED, &(struct order){ WANTED_FILL, PAST, 0, 0 });
-	ret_points[count] = measure_failing(&pair);
+	ret_points[count] = measure_failing(&pair, at_most(BURST, most));
 	ret_points[count].before_percent = 100.0 * last.before / cell->ports / cell->destinations;
 	end_agents(&pair);
 }
