@@ -168,7 +168,7 @@ static const char *asked(const struct cell *cell, const struct value *value, dou
 static void add_line(struct report *report, const char *name, unsigned cell, const struct value *value,
 		     double fill, unsigned point)
 {
-	double of_rounds[ROUNDS_MAX];
+	double of_rounds[ROUNDS_MAX] = { 0 };
 
 	for (enum side side = 0; side < SIDES; side++) {
 		struct report_row row = {

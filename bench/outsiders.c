@@ -163,9 +163,11 @@ static void run_side(char *const argv[], struct measured *ret_measured)
 	}
 	fclose(out);
 	fclose(in);
-	waitpid(pid, NULL, 0);
 	end(servers[0]);
 	end(servers[1]);
+	/* Until there is no child left: who has attached the hooks is ours, too, when the holder has ended. */
+	while (wait(NULL) > 0)
+		;
 }
 
 /* "Outside" is a program that Berth does not steer. */
@@ -207,6 +209,7 @@ int main(int argc, char **argv)
 	options = take_options(argc, argv);
 	load = &loads[options.effort];
 	need_root();
+	check(prctl(PR_SET_CHILD_SUBREAPER, 1), "prctl");
 	run_side((char *[]){ self, "--holder", NULL }, stock);
 	run_side((char *[]){ berth, "run", "--mode=kernel", "--", self, "--holder", NULL }, steered);
 	add_state(&report, "live", stock, steered);
