@@ -400,13 +400,31 @@ static __always_inline void release_port(struct port_namespace *namespace, unsig
 	__sync_fetch_and_and(&namespace->given[WORD(port)], ~BIT(port));
 }
 
+/* Sockets whose end `reset` has told, until it is told once more: by their ports, and forgotten when another takes the place. */
+#define TOLD 1024
+static __u64 told[TOLD]; /* struct sock * */
+
+/* tcp_disconnect() forgets the destination, not its address: where a connect() was refused nothing has told the records. */
+static __always_inline bool is_untold(const struct sock *sk, unsigned port)
+{
+	const struct sock_common *common = &sk->__sk_common;
+
+	if (common->skc_daddr == 0 &&
+	    (common->skc_family != AF_INET6 || is_any(common->skc_v6_daddr.s6_addr32)))
+		return false;
+	if (told[port % TOLD] != (__u64)sk)
+		return true;
+	told[port % TOLD] = 0;
+	return false;
+}
+
 /* If it did not share the port, or listened there, no record knows that it was in its way. */
-static __always_inline bool was_in_the_way(const struct sock *sk)
+static __always_inline bool was_in_the_way(const struct sock *sk, unsigned port)
 {
 	const struct sock_common *common = &sk->__sk_common;
 
 	if (common->skc_dport == 0)
-		return sk->sk_max_ack_backlog != 0;
+		return sk->sk_max_ack_backlog != 0 || is_untold(sk, port);
 	return BPF_CORE_READ_BITFIELD(common, skc_reuse) == 0;
 }
 
@@ -476,7 +494,7 @@ int BPF_PROG(ended, const struct sock *sk)
 	ask_beside(sk, &to, &question);
 	if (is_alone(&question, port))
 		release_port(namespace, port);
-	if (was_in_the_way(sk))
+	if (was_in_the_way(sk, port))
 		__sync_fetch_and_add(&namespace->released, 1);
 	if (records_made != 0 && to.port_be != 0)
 		tell_records(sk, &question, port);
@@ -488,17 +506,23 @@ int BPF_PROG(ended, const struct sock *sk)
 SEC("tp_btf/tcp_send_reset")
 int BPF_PROG(reset, const struct sock *sk)
 {
+	const struct sock_common *common;
 	struct wire_destination to = { 0 };
 	struct concerned concerned;
+	unsigned port;
 
-	if (!sk || records_made == 0 || sk->__sk_common.skc_state != BPF_TCP_CLOSE ||
-	    sk->__sk_common.skc_dport == 0)
+	if (!sk || records_made == 0)
 		return 0;
-	name_destination(&sk->__sk_common, sk->__sk_common.skc_net.net->net_cookie, &to);
+	common = &sk->__sk_common;
+	if (common->skc_state != BPF_TCP_CLOSE || common->skc_dport == 0)
+		return 0;
+	port = bpf_ntohs(read_as(inet_sock, sk)->inet_sport);
+	name_destination(common, common->skc_net.net->net_cookie, &to);
 	find_concerned(sk, &to, &concerned);
 	tell_source_of(sk, &to, concerned.unbound);
-	free_port(concerned.unbound, sk->__sk_common.skc_num);
-	free_port(concerned.bound, sk->__sk_common.skc_num);
+	free_port(concerned.unbound, port);
+	free_port(concerned.bound, port);
+	told[port % TOLD] = (__u64)sk;
 	return 0;
 }
 

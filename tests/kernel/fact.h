@@ -41,7 +41,9 @@ enum {
 	FACT_RANGE_LAST = 40999,
 	/* enum tcp_state of the kernel, as sock_diag reports it */
 	FACT_TCP_ESTABLISHED = 1,
+	FACT_TCP_FIN_WAIT2 = 5,
 	FACT_TCP_TIME_WAIT = 6,
+	FACT_TCP_CLOSE = 7,
 	FACT_TCP_BOUND_INACTIVE = 13,
 };
 
@@ -217,6 +219,45 @@ static inline bool fact_query(unsigned local, unsigned remote, struct inet_diag_
 	if (netlink)
 		mnl_socket_close(netlink);
 	return found;
+}
+
+/* Counts the sockets of this namespace on local port that a dump of sock_diag with these states lists; the last one is told. -1
+ * if the dump broke off. */
+static inline int fact_dump(uint32_t states, unsigned port, struct inet_diag_msg *ret_message)
+{
+	char buffer[16384];
+	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
+	struct inet_diag_req_v2 *request;
+	struct mnl_socket *netlink = mnl_socket_open(NETLINK_SOCK_DIAG);
+	int count = 0, length;
+
+	header->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	request = mnl_nlmsg_put_extra_header(header, sizeof(*request));
+	request->sdiag_family = AF_INET;
+	request->sdiag_protocol = IPPROTO_TCP;
+	request->idiag_states = states;
+	if (!netlink || mnl_socket_bind(netlink, 0, MNL_SOCKET_AUTOPID) ||
+	    mnl_socket_sendto(netlink, header, header->nlmsg_len) < 0)
+		fact_cannot_ask("sock_diag");
+	while ((length = (int)mnl_socket_recvfrom(netlink, buffer, sizeof(buffer))) > 0) {
+		for (header = (void *)buffer; mnl_nlmsg_ok(header, length);
+		     header = mnl_nlmsg_next(header, &length)) {
+			struct inet_diag_msg *message = mnl_nlmsg_get_payload(header);
+
+			if (header->nlmsg_type == NLMSG_DONE) {
+				mnl_socket_close(netlink);
+				return count;
+			}
+			if (header->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+			    ntohs(message->id.idiag_sport) != port)
+				continue;
+			count++;
+			*ret_message = *message;
+		}
+	}
+	mnl_socket_close(netlink);
+	return -1;
 }
 
 /* Ends the connection that fd has made to listener, fd's side first, and returns when its local port
