@@ -231,6 +231,9 @@ class Machine:
     def run(self, command, **kwargs):
         return self.net.run([*self.enter, *command], **kwargs)
 
+    def output(self, command, **kwargs):
+        return self.net.output([*self.enter, *command], **kwargs)
+
     def json(self, command, **kwargs):
         return self.net.json([*self.enter, *command], **kwargs)
 

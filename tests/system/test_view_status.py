@@ -144,5 +144,5 @@ def test_what_only_root_can_see(world):
     script = 'mount -t bpf -o mode=755 bpf /sys/fs/bpf && mkdir -m 700 /sys/fs/bpf/berth && exec "$@"'
     with unprivileged() as program:
         enter = ["unshare", "-m", "sh", "-c", script, "sh", *program, "status"]
-        assert "\nKernel    only root can see " in world.output(enter)
+        assert "\nMode      unknown: only root can see " in world.output(enter)
         assert world.json([*enter, "--json"])["kernel_mode"] == {"attached": None}

@@ -224,7 +224,7 @@ def test_promtool_and_bounded_labels(web):
     for state in "used", "waiting":
         own = sum(number for (name, labels), number in found.items() if name == "berth_destination_ports" and ("state", state) in labels)
         assert own + value(found, "berth_other_destinations_connections", state=state) == sum(count[state] for count in wanted.values())
-    assert len(text) < 20000
+    assert len(text) < 24000
     assert len(status["destinations"]) == 256 and status["destination_count"] == len(wanted)
 
 
