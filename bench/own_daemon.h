@@ -2,6 +2,9 @@
  *
  * A berth daemon for the measurements alone: in a mount namespace with a bpf filesystem of its own, steering an empty
  * cgroup. Needs root. Whatever fails ends the program.
+ *
+ * Between the program and the daemon is a keeper, which ends the daemon and removes the cgroup when the program has ended,
+ * in whatever way: it waits for the end of a pipe.
  */
 #ifndef BERTH_BENCH_OWN_DAEMON_H
 #define BERTH_BENCH_OWN_DAEMON_H
@@ -16,8 +19,8 @@
 #define WEB_PORT 4227
 
 static struct own_daemon {
-	struct cgroup cgroup;
-	pid_t pid, web;
+	pid_t keeper, web;
+	int held; /* the pipe */
 } own_daemon;
 
 static inline int connect_to_web(void)
@@ -31,19 +34,23 @@ static inline int connect_to_web(void)
 	return -1;
 }
 
-/* Asks, reads the answer to its end, and returns how many bytes it had. */
-static inline size_t ask_web(const char *path)
+/* Asks, and reads the answer to its end. */
+static inline void ask_web(const char *path)
 {
 	int fd = check(connect_to_web(), "the daemon's port");
 	char buffer[65536];
-	size_t size = 0;
 	ssize_t got;
 
 	dprintf(fd, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
-	while ((got = read(fd, buffer, sizeof(buffer))) > 0)
-		size += (size_t)got;
+	got = read(fd, buffer, sizeof(buffer));
+	if (got < 12 || memcmp(buffer, "HTTP/1.1 200", 12) != 0) {
+		fprintf(stderr, "bench/%s: the daemon does not serve %s\n", program_invocation_short_name,
+			path);
+		exit(1);
+	}
+	while (got > 0)
+		got = read(fd, buffer, sizeof(buffer));
 	close(fd);
-	return size;
 }
 
 /* The only child. */
@@ -72,42 +79,73 @@ static inline double web_cpu_ms(void)
 	return strtod(text, NULL) / 1e6;
 }
 
-static inline void start_own_daemon(const char *berth)
+/* In a mount namespace of our own, whose bpf filesystem has nobody's pins. */
+static inline void hide_other_daemons(void)
 {
-	char parent[PATH_MAX], name[32], option[PATH_MAX + 16];
-	int fd;
-
 	check(unshare(CLONE_NEWNS), "a mount namespace");
 	check(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), "private mounts");
 	check(mount("bpf", BPF_FS, "bpf", 0, "mode=0700"), "a bpf filesystem");
-	check(cgroup_root(parent), "cgroup v2");
+}
+
+/* The keeper. SIGINT from a terminal is for all of us, and it has still to do then. */
+static inline _Noreturn void keep_daemon(const char *berth, int end)
+{
+	char parent[PATH_MAX], name[32], option[PATH_MAX + 16], byte;
+	struct cgroup cgroup;
+	pid_t pid;
+
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	check(cgroup_own(parent), "cgroup v2");
 	snprintf(name, sizeof(name), "berth-bench-%d", getpid());
-	check(cgroup_make(parent, name, &own_daemon.cgroup), "a cgroup");
-	snprintf(option, sizeof(option), "--cgroup=%s", own_daemon.cgroup.path);
-	own_daemon.pid = check(fork(), "fork");
-	if (own_daemon.pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGTERM);
+	check(cgroup_make(parent, name, &cgroup), "a cgroup");
+	snprintf(option, sizeof(option), "--cgroup=%s", cgroup.path);
+	pid = fork_child(SIGTERM);
+	if (pid == 0) {
+		signal(SIGINT, SIG_DFL);
+		signal(SIGTERM, SIG_DFL);
 		dup2(check(open("/dev/null", O_WRONLY | O_CLOEXEC), "/dev/null"), STDERR_FILENO);
 		execl(berth, berth, "daemon", option, NULL);
 		fail(berth);
 	}
+	while (read(end, &byte, 1) < 0)
+		;
+	kill(pid, SIGTERM);
+	waitpid(pid, NULL, 0);
+	cgroup_remove(&cgroup);
+	_exit(0);
+}
+
+/* After hide_other_daemons(). Returns when the daemon serves. */
+static inline void start_own_daemon(const char *berth)
+{
+	int ends[2], fd;
+
+	check(pipe2(ends, O_CLOEXEC), "pipe");
+	own_daemon.keeper = check(fork(), "fork");
+	if (own_daemon.keeper == 0) {
+		close(ends[1]);
+		keep_daemon(berth, ends[0]);
+	}
+	close(ends[0]);
+	own_daemon.held = ends[1];
 	for (int tries = 0; (fd = connect_to_web()) < 0; tries++) {
 		if (tries == 300) {
-			fprintf(stderr, "%s: the daemon does not start\n", program_invocation_name);
+			fprintf(stderr, "bench/%s: the daemon does not start\n",
+				program_invocation_short_name);
 			exit(1);
 		}
 		poll(NULL, 0, 100);
 	}
 	close(fd);
-	own_daemon.web = child_of(own_daemon.pid);
+	own_daemon.web = child_of(child_of(own_daemon.keeper));
 }
 
 /* What it has attached goes with the mount namespace. */
 static inline void end_own_daemon(void)
 {
-	kill(own_daemon.pid, SIGTERM);
-	waitpid(own_daemon.pid, NULL, 0);
-	cgroup_remove(&own_daemon.cgroup);
+	close(own_daemon.held);
+	waitpid(own_daemon.keeper, NULL, 0);
 }
 
 #endif

@@ -185,7 +185,7 @@ static inline void report_print_cell(const struct report_row *row)
 	else if (row != NULL)
 		report_print_number(middle, row->median);
 	snprintf(text, sizeof(text), "%s", middle);
-	if (row != NULL && row->least != row->greatest) {
+	if (row != NULL && row->least < row->greatest) {
 		report_print_number(least, row->least);
 		report_print_number(greatest, row->greatest);
 		snprintf(text, sizeof(text), "%s (%s-%s)", middle, least, greatest);

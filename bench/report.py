@@ -21,8 +21,8 @@ SETTINGS = ("ip_local_port_range", "ip_local_reserved_ports", "ip_autobind_reuse
 PR_SET_PDEATHSIG = 1
 
 
-def options(description):
-    """--json[=FILE], --quick, --smoke, and where the build is."""
+def options(description, **flags):
+    """--json[=FILE], --quick, --smoke, and where the build is. What a program has beside these: its name, and what it does."""
     parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
     parser.add_argument("--json", nargs="?", const="-", metavar="FILE",
                         help="prints a JSON object; or, beside the text, writes it to FILE")
@@ -30,6 +30,8 @@ def options(description):
                         help="smaller loads, one round")
     parser.add_argument("--smoke", dest="effort", action="store_const", const="smoke",
                         help="as little as shows that it works; the numbers mean nothing")
+    for flag, does in flags.items():
+        parser.add_argument(f"--{flag}", action="store_true", help=does)
     parser.add_argument("build", nargs="?", default="build", metavar="BUILD", help="where berth is (build)")
     return parser.parse_args()
 
@@ -59,9 +61,10 @@ class Report:
         self.bench, self.settings, self.rows = bench, settings, []
 
     def add(self, name, side, values, unit, fill=None, count=None, of=None, note=None):
-        """Behind the last row of its name."""
-        row = {"name": name, "side": side, "fill": fill, "count": count, "of": of, "median": statistics.median(values),
-               "min": min(values), "max": max(values), "unit": unit, "note": note}
+        """Behind the last row of its name. Of no values: what could not be measured; the note says why."""
+        median, least, most = (statistics.median(values), min(values), max(values)) if values else (None, None, None)
+        row = {"name": name, "side": side, "fill": fill, "count": count, "of": of, "median": median, "min": least, "max": most,
+               "unit": unit, "note": note}
         same = [i for i, other in enumerate(self.rows) if other["name"] == name]
         self.rows.insert(same[-1] + 1 if same else len(self.rows), row)
 
@@ -80,16 +83,17 @@ class Report:
                 "kernel": platform.release(), "settings": self.settings, "rows": self.rows}
 
     def print_text(self):
-        said = None
+        said, width = None, max(len(row["side"]) for row in self.rows)
         for row in self.rows:
             if row["name"] != said:
                 print(("" if said is None else "\n") + f"{row['name']}, {row['unit']}")
                 said = row["name"]
             label = f"{row['fill']:g} % filled" if row["fill"] is not None else ""
-            label = f"{row['count']:g} {row['of']}" if row["count"] is not None else label
+            label = f"{row['count']:.10g} {row['of']}" if row["count"] is not None else label
             spread = "" if row["min"] == row["max"] else f" ({row['min']:.5g}-{row['max']:.5g})"
             note = f"  {row['note']}" if row["note"] else ""
-            print(f"  {row['side']:24} {label:24} {row['median']:.5g}{spread}{note}")
+            middle = "-" if row["median"] is None else f"{row['median']:.5g}"
+            print(f"  {row['side']:{width}} {label:24} {middle}{spread}{note}")
 
 
 def allow_files():
