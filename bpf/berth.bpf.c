@@ -408,24 +408,34 @@ static __u64 told[TOLD]; /* struct sock * */
 static __always_inline bool is_untold(const struct sock *sk, unsigned port)
 {
 	const struct sock_common *common = &sk->__sk_common;
+	bool was_told = told[port % TOLD] == (__u64)sk;
 
-	if (common->skc_daddr == 0 &&
-	    (common->skc_family != AF_INET6 || is_any(common->skc_v6_daddr.s6_addr32)))
-		return false;
-	if (told[port % TOLD] != (__u64)sk)
-		return true;
-	told[port % TOLD] = 0;
-	return false;
+	if (was_told)
+		told[port % TOLD] = 0;
+	return !was_told && common->skc_dport == 0 &&
+	       (common->skc_daddr != 0 ||
+		(common->skc_family == AF_INET6 && !is_any(common->skc_v6_daddr.s6_addr32)));
 }
 
-/* If it did not share the port, or listened there, no record knows that it was in its way. */
-static __always_inline bool was_in_the_way(const struct sock *sk, unsigned port)
+/* Listened, or was connected and did not share the port: no record knows that it was in its way. */
+static __always_inline bool was_in_the_way(const struct sock *sk)
 {
 	const struct sock_common *common = &sk->__sk_common;
 
 	if (common->skc_dport == 0)
-		return sk->sk_max_ack_backlog != 0 || is_untold(sk, port);
+		return sk->sk_max_ack_backlog != 0;
 	return BPF_CORE_READ_BITFIELD(common, skc_reuse) == 0;
+}
+
+/* Who tries in vain a thousand times a second is not to have everybody look anew each time: once for a tick will do. */
+static __always_inline bool is_first_of_tick(struct port_namespace *namespace)
+{
+	__u64 tick = bpf_jiffies64();
+
+	if (namespace->untold_tick == tick)
+		return false;
+	namespace->untold_tick = tick;
+	return true;
 }
 
 /* The records that a connection's end is news to. */
@@ -442,12 +452,12 @@ static __always_inline void find_concerned(const struct sock *sk, struct wire_de
 }
 
 static __always_inline void tell_source_of(const struct sock *sk, const struct wire_destination *to,
-					   struct record *record)
+					   struct record *record, unsigned port)
 {
-	if (!record || record->last != (__u64)sk)
+	if (!record || record->last != (__u64)sk || record->last_port != port)
 		return;
 	record->last = 0;
-	learn_source(record, to->source_be, bpf_ktime_get_ns());
+	learn_source(record, to->source_be);
 }
 
 /* Nobody is connected to the destination from the port any more. */
@@ -468,7 +478,7 @@ static __always_inline void tell_records(const struct sock *sk, const struct que
 	struct concerned concerned;
 
 	find_concerned(sk, &to, &concerned);
-	tell_source_of(sk, &to, concerned.unbound);
+	tell_source_of(sk, &to, concerned.unbound, port);
 	if (!concerned.unbound && !concerned.bound)
 		return;
 	look_at(question, &look);
@@ -481,11 +491,12 @@ static __always_inline void tell_records(const struct sock *sk, const struct que
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(ended, const struct sock *sk)
 {
-	unsigned port = bpf_ntohs(read_as(inet_sock, sk)->inet_sport);
+	unsigned port = port_of(sk);
 	__u64 netns = sk->__sk_common.skc_net.net->net_cookie;
 	struct port_namespace *namespace = port != 0 ? bpf_map_lookup_elem(&namespaces, &netns) : NULL;
 	struct wire_destination to = { 0 };
 	struct question question;
+	bool untold;
 
 	/* What is not to be given keeps its marks, whoever was on it. */
 	if (!namespace || is_marked(&namespace->allowed, port))
@@ -494,7 +505,8 @@ int BPF_PROG(ended, const struct sock *sk)
 	ask_beside(sk, &to, &question);
 	if (is_alone(&question, port))
 		release_port(namespace, port);
-	if (was_in_the_way(sk, port))
+	untold = is_untold(sk, port);
+	if (was_in_the_way(sk) || (untold && is_first_of_tick(namespace)))
 		__sync_fetch_and_add(&namespace->released, 1);
 	if (records_made != 0 && to.port_be != 0)
 		tell_records(sk, &question, port);
@@ -502,7 +514,7 @@ int BPF_PROG(ended, const struct sock *sk)
 }
 
 /* A socket that is closed with a reset forgets its destination before its end is told (tcp_disconnect()). No TIME_WAIT comes
- * of it, and it will be off the port at once. */
+ * of it; it will be off the port at once, or is idle there if its program only disconnected it. */
 SEC("tp_btf/tcp_send_reset")
 int BPF_PROG(reset, const struct sock *sk)
 {
@@ -516,13 +528,14 @@ int BPF_PROG(reset, const struct sock *sk)
 	common = &sk->__sk_common;
 	if (common->skc_state != BPF_TCP_CLOSE || common->skc_dport == 0)
 		return 0;
-	port = bpf_ntohs(read_as(inet_sock, sk)->inet_sport);
+	port = port_of(sk);
 	name_destination(common, common->skc_net.net->net_cookie, &to);
 	find_concerned(sk, &to, &concerned);
-	tell_source_of(sk, &to, concerned.unbound);
+	tell_source_of(sk, &to, concerned.unbound, port);
 	free_port(concerned.unbound, port);
 	free_port(concerned.bound, port);
-	told[port % TOLD] = (__u64)sk;
+	if (BPF_CORE_READ_BITFIELD(common, skc_reuse) != 0)
+		told[port % TOLD] = (__u64)sk;
 	return 0;
 }
 
@@ -535,7 +548,7 @@ static __always_inline void keep_from(const struct sock *sk)
 	struct wire_destination to = { 0 };
 	__u32 source_be[4];
 
-	if (!namespace || is_marked(&namespace->allowed, common->skc_num))
+	if (!namespace || is_marked(&namespace->allowed, port_of(sk)))
 		return;
 	name_destination(common, netns, &to);
 	name_source(common, source_be);

@@ -73,6 +73,12 @@ struct walk {
 	struct hlist_node *list, *node; /* the next ones */
 };
 
+/* Of a socket that ends, too: it has given back a port that the kernel chose, and skc_num with it (inet_put_port()). */
+static __always_inline unsigned port_of(const struct sock *sk)
+{
+	return bpf_ntohs(read_as(inet_sock, sk)->inet_sport);
+}
+
 static __always_inline bool has(const struct look *look, __u32 any_of)
 {
 	return (look->found & any_of) != 0;

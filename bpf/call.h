@@ -15,7 +15,7 @@
 #include "bpf/port_namespace.h"
 
 #define CLAIMS	 65536
-#define CLAIM_NS 10000000ull
+#define CLAIM_NS 20000000ull /* two ticks of the coarse clock at its slowest */
 
 /* Without pointers into maps, so that functions which the verifier looks at once can have it. */
 struct call {
@@ -69,9 +69,13 @@ static __always_inline bool claim(struct call *call, unsigned port)
 	       __sync_val_compare_and_swap(until, before, (call->now_ns + CLAIM_NS) & ~GIVEN) == before;
 }
 
+/* A bind() is done. That a connect() was just given the port stays known. */
 static __always_inline void unclaim(__u64 netns, unsigned port)
 {
-	*claim_of(netns, port) = 0;
+	__u64 *until = claim_of(netns, port);
+
+	if ((*until & GIVEN) == 0)
+		*until = 0;
 }
 
 static __always_inline void settle_claim(const struct call *call, unsigned port)

@@ -27,8 +27,10 @@ static __always_inline bool is_governed(const struct sock_common *common)
 	return settings.governed != 0 && common->skc_net.net->net_cookie == settings.governed;
 }
 
-static __always_inline void name_ends(const struct sock_common *common, struct wire_closed *closing)
+static __always_inline void name_ends(const struct sock *sk, struct wire_closed *closing)
 {
+	const struct sock_common *common = &sk->__sk_common;
+
 	if (common->skc_family == AF_INET6) {
 		BPF_CORE_READ_INTO(&closing->local_be, common, skc_v6_rcv_saddr.s6_addr32);
 		BPF_CORE_READ_INTO(&closing->remote_be, common, skc_v6_daddr.s6_addr32);
@@ -39,7 +41,7 @@ static __always_inline void name_ends(const struct sock_common *common, struct w
 		closing->local_be[3] = common->skc_rcv_saddr;
 		closing->remote_be[3] = common->skc_daddr;
 	}
-	closing->local_port = common->skc_num;
+	closing->local_port = port_of(sk);
 	closing->remote_port = bpf_ntohs(common->skc_dport);
 	closing->interface = (__u32)common->skc_bound_dev_if;
 }
@@ -61,7 +63,7 @@ static __always_inline void report_closed(const struct sock *sk)
 		__sync_fetch_and_add(&governed[WIRE_LOST], 1);
 		return;
 	}
-	name_ends(&sk->__sk_common, closing);
+	name_ends(sk, closing);
 	closing->cookie = (__u64)sk->__sk_common.skc_cookie.counter;
 	closing->closed_ns = bpf_ktime_get_ns();
 	closing->time_wait =

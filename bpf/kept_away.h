@@ -138,7 +138,7 @@ static __always_inline void keep_away(const struct sock *sk, const struct wire_d
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock((void *)sk);
 	struct wire_destination named = *to, anybody = { .netns = to->netns };
-	unsigned port = sk->__sk_common.skc_num;
+	unsigned port = port_of(sk);
 	bool timestamps;
 
 	if (!tcp || sk->sk_err != 0)

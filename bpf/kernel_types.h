@@ -15,7 +15,6 @@
 #define AF_INET6     10
 #define SOL_SOCKET   1
 #define SO_REUSEADDR 2
-#define SOCK_STREAM  1
 
 #define E2BIG	      7
 #define EADDRNOTAVAIL 99

@@ -144,6 +144,7 @@ static __always_inline void search_all(struct binding *binding)
 	count(&binding->call, WIRE_SURVEY);
 	binding->start = first + draw(span);
 	bpf_loop(span, look_at_all, binding, 0);
+	binding->call.now_ns = bpf_ktime_get_coarse_ns();
 	if (binding->fresh != 0)
 		return;
 	__builtin_memcpy(namespace->bind_source_be, binding->call.question.to.source_be,

@@ -40,7 +40,8 @@ struct {
 
 /* What a survey has met. */
 struct found {
-	__u32 start; /* the first port */
+	__u16 start; /* the first port */
+	__u16 idle; /* not of a survey: a fresh port was looked for, and somebody was idle on this one; 0: none */
 	__u32 looked, free;
 	__u16 ended, waiting, elsewhere, unsure, kernel_may, taken; /* a port of that kind; 0: none */
 	__u64 waiting_leaves;					    /* TIME_WAIT, in jiffies */
@@ -130,6 +131,7 @@ __noinline int note_given(struct port_namespace *namespace, struct record *recor
 		__sync_fetch_and_or(&namespace->given[WORD(port)], BIT(port));
 	if (record) {
 		record->last_port = port;
+		record->last_ns = call->now_ns;
 		record->last = call->question.who;
 	}
 	return 0;
@@ -169,7 +171,7 @@ static long try_fresh(unsigned index, struct connecting *connecting)
 		return 1;
 	/* Who is idle may be about to go: its end is told before it leaves the port. */
 	if (is_idle(try(connecting, port, FRESH)))
-		unmark(&connecting->namespace->used, port);
+		connecting->found.idle = port;
 	return is_done(connecting);
 }
 
@@ -325,17 +327,19 @@ static __always_inline enum verdict survey(struct connecting *connecting)
 		 span = last_port(connecting->namespace) - first + 1u;
 	struct record *record = connecting->record;
 	__u32 released = connecting->namespace->released;
+	__u64 began_ns = connecting->call.now_ns;
 
 	count(&connecting->call, WIRE_SURVEY);
 	connecting->found.start = first + draw(span);
 	bpf_loop(span, survey_port, connecting, 0);
+	connecting->call.now_ns = bpf_ktime_get_coarse_ns();
 	if (!record)
 		return UNSURE;
 	count_marks(&record->taken);
 	record->verdict = survey_verdict(&connecting->found);
 	record->kept = connecting->call.kept;
 	record->verdict_until_jiffies = connecting->found.leaves;
-	record->verdict_until_ns = verdict_end(connecting->call.now_ns);
+	record->verdict_until_ns = verdict_end(began_ns);
 	record->released = released;
 	if (record->verdict == ELSEWHERE)
 		guess_source(&connecting->call, record, connecting->found.elsewhere);
@@ -388,7 +392,7 @@ static __always_inline void give_waiting(struct connecting *connecting)
 
 static __always_inline void give_taken(struct connecting *connecting)
 {
-	if (is_to_probe(&connecting->call, connecting->record))
+	if (connecting->found.taken != 0 && is_to_probe(&connecting->call, connecting->record))
 		try(connecting, connecting->found.taken, TAKEN);
 	if (!connecting->call.done)
 		connecting->call.way = WIRE_EXHAUSTED;
@@ -478,6 +482,8 @@ static __always_inline void give_port(struct connecting *connecting)
 	call->way = WIRE_UNSURE;
 	sweep_some(connecting->namespace, &call->question, call->now_ns);
 	bpf_loop(FRESH_TRIES, try_fresh, connecting, 0);
+	if (connecting->found.idle != 0)
+		unmark(&connecting->namespace->used, connecting->found.idle);
 	if (call->done)
 		return;
 	connecting->record = find_record(call, connecting->namespace);

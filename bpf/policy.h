@@ -88,6 +88,7 @@ static __always_inline void choose(struct choice *choice)
 	unsigned first = first_port(namespace), span = last_port(namespace) - first + 1u;
 	bool sp1 = settings.policy == WIRE_SP1;
 
+	sweep_some(namespace, &choice->call->question, choice->call->now_ns);
 	choice->start = sp1 ? first + draw(span) : namespace->cursor;
 	if (choice->start < first || choice->start > last_port(namespace))
 		choice->start = first;
@@ -100,10 +101,11 @@ static __always_inline void choose(struct choice *choice)
 	}
 	if (choice->port == 0)
 		bpf_loop(span, choose_next, choice, 0);
-	if (choice->port != 0)
-		mark(&namespace->used, choice->port);
-	if (!sp1 && choice->port != 0)
-	namespace->cursor = choice->port + 1;
+	if (choice->port == 0)
+		return;
+	mark(&namespace->used, choice->port);
+	if (!sp1)
+		choice->namespace->cursor = choice->port + 1;
 }
 
 static __always_inline void give_by_policy(struct connecting *connecting)

@@ -6,9 +6,9 @@
  * memory by the first call after READ_EVERY_NS: whoever changes a sysctl tells nobody, and need not. Who changes the settings
  * says so.
  *
- * `used` has a mark for each port that was given or found in use. Fresh ports are among the others. A mark goes when a socket on
- * the port ends, which makes it worth a look. The end of a TIME_WAIT is not reported, nor that of a socket which was bound only:
- * a hand goes round the marked ports, some at each tick of the clock, and takes the marks of those that nobody is on.
+ * `used` has a mark for each port that was given or found in use. Fresh ports are among the others. A mark goes when the last
+ * socket on the port ends. The end of a TIME_WAIT is not reported: a hand goes round the marked ports, some at each tick of the
+ * clock, and takes the marks of those that nobody is on.
  *
  * `released` counts what may have freed ports that no destination's record knows of.
  *
@@ -43,6 +43,7 @@ struct port_namespace {
 	__u32 pad;
 	__u32 released;
 	__u32 bind_released; /* when a search for bind() found no fresh port for bind_source_be */
+	__u64 untold_tick; /* in which jiffy `released` last counted a socket that had forgotten its destination */
 	__u64 bind_until_ns; /* until when that stands */
 	__u32 bind_source_be[4];
 };
@@ -208,7 +209,8 @@ static __always_inline struct port_namespace *make_namespace(const struct net *n
 		bpf_map_update_elem(&namespaces, &cookie, &new_namespace, BPF_NOEXIST);
 	}
 	namespace = bpf_map_lookup_elem(&namespaces, &cookie);
-	if (namespace)
+	if (!namespace)
+		return NULL;
 	namespace->net = (__u64)net;
 	return namespace;
 }
@@ -219,10 +221,11 @@ static __always_inline struct port_namespace *namespace_of(struct net *net, __u6
 	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &cookie);
 	__u64 read_ns;
 
-	if (!namespace)
-	namespace = make_namespace(net, cookie, now_ns);
-	if (!namespace)
-		return NULL;
+	if (!namespace) {
+		namespace = make_namespace(net, cookie, now_ns);
+		if (!namespace)
+			return NULL;
+	}
 	read_ns = namespace->read_ns;
 	if (((__s64)(now_ns - read_ns) >= (__s64)READ_EVERY_NS || namespace->change != settings.change) &&
 	    __sync_val_compare_and_swap(&namespace->read_ns, read_ns, now_ns) == read_ns) {

@@ -10,7 +10,8 @@
  *
  * The bind table is sorted by port, has every socket with a port and what is left of it in TIME_WAIT (bind_table.h), and can
  * be read without its locks. So a look walks only the ports that it is about, and not the inbound connections of a server,
- * and a record of ours costs less to write than a netlink message: a fifth of what sock_diag takes for the same. The kernel's own iterator over TCP sockets (iter/tcp) takes the lock of each socket and is no faster than sock_diag.
+ * and a record of ours costs less to write than a netlink message: a fifth of what sock_diag takes for the same.
+ * The kernel's own iterator over TCP sockets (iter/tcp) takes the lock of each socket and is no faster than sock_diag.
  *
  * What the iterators walk over is a map whose elements stand for stretches of ports, and have nothing in them; a step writes
  * all records of one stretch, and the kernel takes care of the reader's buffer. Connections on a port where somebody listens

@@ -42,6 +42,7 @@ struct record {
 	__u64 source_ns; /* when the source was confirmed; 0: it is a guess, if it is known */
 	__u64 probed_ns; /* when a call was last sent to show it */
 	__u64 last;	 /* struct sock *: who was given a port last, and may tell the source; 0: nobody */
+	__u64 last_ns;	 /* when */
 	__u32 last_port;
 	__u32 source_known;
 	__u32 source_be[4];
@@ -71,11 +72,11 @@ static __always_inline void begin_record(struct record *record, const struct por
 	record->shape = namespace->shape;
 }
 
-static __always_inline void learn_source(struct record *record, const __u32 *source_be, __u64 now_ns)
+static __always_inline void learn_source(struct record *record, const __u32 *source_be)
 {
 	__builtin_memcpy(record->source_be, source_be, sizeof(record->source_be));
 	record->source_known = true;
-	record->source_ns = now_ns;
+	record->source_ns = record->last_ns;
 }
 
 static __always_inline void name_source(const struct sock_common *common, __u32 *ret_source_be)
@@ -121,7 +122,7 @@ __noinline int confirm_source(struct call *call, struct record *record)
 	last = record->last;
 	record->last = 0;
 	if (ask_source(call, record->last_port, last, source_be))
-		learn_source(record, source_be, call->now_ns);
+		learn_source(record, source_be);
 	return 0;
 }
 
