@@ -115,6 +115,28 @@ def test_cap(governed, how):
     assert (counts["ended-cap"], counts["ended-delay"], counts["gone"], counts["lost"]) == (70, 0, 0, 0)
 
 
+SERVES = '''
+import socket, sys
+server = socket.create_server(("127.0.0.1", 7009), backlog=200)
+ports = []
+for i in range(40):
+    there = socket.create_connection(("127.0.0.1", 7009))
+    here = server.accept()[0]
+    ports.append(there.getsockname()[1])
+    here.close()
+    there.recv(1)
+    there.close()
+'''
+
+
+def test_who_accepted_closes_first(governed):
+    """The TIME_WAIT of a server, which has no port of its own to give back, and of a program whose port the kernel chose."""
+    governed.start(cap(10))
+    governed.net.output(["/usr/bin/python3", "-c", SERVES])
+    governed.wait_for_ports([7009] * 10)
+    assert governed.counts()["ended-cap"] == 30
+
+
 def test_half_closed(governed):
     """FIN_WAIT_2 is not TIME_WAIT: it neither counts nor leaves. When the far end has closed, it does both."""
     governed.start(cap(5))

@@ -80,6 +80,24 @@ tell(left)
     assert (ways["fresh"], ways["shared"], ways["waiting"], ways["exhausted"]) == (200, 200, 150, 7), ways
 
 
+def test_idle_ports_are_no_trap(world):
+    """In each window of 64 ports somebody is idle on one: the fresh ones are found all the same, all before any is shared."""
+    (idle, distinct), ways = counted(
+        world,
+        """
+idle = []
+for p in range(FIRST + 1, FIRST + PORTS, 32):
+    s = made(); s.bind(("127.0.0.1", p)); idle.append(s)
+tell(len(idle))
+left = PORTS - len(idle)
+held = [connect(7001) for i in range(left // 2)] + [connect(7002) for i in range(left - left // 2)]
+tell(len(set(map(port, held)) - set(map(port, idle))) == left)
+""",
+    )
+    assert distinct is True
+    assert (ways["fresh"], ways.get("shared", 0)) == (PORTS - idle, 0), ways
+
+
 def test_ranks_of_bind(world):
     """Fresh before waiting before shared."""
     (first, second, third), ways = counted(
