@@ -183,9 +183,9 @@ static __always_inline bool is_asked(const struct question *question, const stru
 	return question->tell_source && (question->who == 0 || question->who == (__u64)owner);
 }
 
-/* Of a socket in CLOSE. One that was connected has a write_seq; a connect() that has failed leaves the IPv4 destination behind,
- * without its port (tcp_v4_connect()). One of IPv6 has its destination before
- * its route is looked up: there it cannot be told from one that begins. */
+/* Of a socket in CLOSE. One that was connected has a write_seq; a connect() that has failed leaves the IPv4 destination
+ * behind, without its port (tcp_v4_connect()). One of IPv6 has its destination before its route is looked up, and cannot be
+ * told from one that begins. */
 static __always_inline bool may_begin(const struct sock_common *owner)
 {
 	return (owner->skc_daddr == 0 || owner->skc_dport != 0) && read_as(tcp_sock, owner)->write_seq == 0;

@@ -33,9 +33,8 @@ struct call {
 };
 
 __u64 ways[WIRE_HOOKS][WIRE_WAYS];
-/* Found by a hash: to share one only means to try another port. */
-static __u64
-	claimed_until_ns[CLAIMS]; /* with GIVEN: the claim has ended by a connect()'s being given the port */
+/* Found by a hash: to share one only means to try another port. With GIVEN, a connect() was given the port, and the claim is over. */
+static __u64 claimed_until_ns[CLAIMS];
 #define GIVEN 1ull
 
 static __always_inline void count(const struct call *call, unsigned way)
