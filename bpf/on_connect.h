@@ -9,8 +9,8 @@
  *
  * What a survey of the whole range has found stands for VERDICT_NS, or until the first TIME_WAIT leaves or may be taken
  * over, or the end is seen of a connection with the destination, of a socket that did not share its port, or of one that was
- * refused; meanwhile a call that must fail costs no more than one that succeeds. Nothing else frees a port but sockets that were bound and never
- * connected, and somebody who ends a TIME_WAIT early: these are noticed VERDICT_NS later.
+ * refused; meanwhile a call that must fail costs no more than one that succeeds. Nothing else frees a port but sockets that
+ * were bound and never connected, and somebody who ends a TIME_WAIT early: these are noticed VERDICT_NS later.
  *
  * A bind cannot be taken back: a socket that was given a port keeps it when its connect() fails or its connection ends, until it
  * is closed, as if its program had bound it. Hence never a bind in doubt, while there is another port; and who is idle on a
