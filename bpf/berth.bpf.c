@@ -6,7 +6,7 @@
  *	bind4, bind6		on_bind.h
  *				both: policy.h, where an older policy is set; what is left alone: excluded.h, and here
  *	bound4, bound6		a bind has been made: its claim ends
- *	ended, reset		every TCP socket of the machine whose end has come: marks go, records learn
+ *	ended, reset		on_end.h: every TCP socket of the machine whose end has come: marks go, records learn
  *	closing			those that closed first are reported (closed.h), and their ports kept away for longer
  *				(kept_away.h); attached only where a setting asks for that
  *	range_owners, all_owners	none: list who is on the ports, for who looks at them (port_owners.h)
@@ -29,6 +29,7 @@
 #include "bpf/kernel_types.h"
 #include "bpf/on_bind.h"
 #include "bpf/on_connect.h"
+#include "bpf/on_end.h"
 #include "bpf/policy.h"
 #include "bpf/port_owners.h"
 #include "wire/kernel_mode.h"
@@ -60,14 +61,6 @@ static __always_inline bool is_own_choice(const struct tcp_sock *tcp)
 
 	return inet->local_port_range != 0 || has_flag(tcp, transparent_bit) ||
 	       BPF_CORE_READ_BITFIELD(&inet->sk.__sk_common, skc_reuseport) != 0;
-}
-
-static __always_inline void ask_in(struct question *question, const struct net *net)
-{
-	question->net = (__u64)net;
-	question->hash_mix = net->hash_mix;
-	question->table = (__u64)net->ipv4.tcp_death_row.hashinfo->bhash;
-	question->table_size = net->ipv4.tcp_death_row.hashinfo->bhash_size;
 }
 
 /* WIRE_FRESH if the socket is one to give a port to; otherwise the way out. */
@@ -108,37 +101,6 @@ static __always_inline struct tcp_sock *tcp_socket(struct bpf_sock_addr *ctx, __
 }
 
 /* ---- addresses ---- */
-
-static __always_inline bool is_mapped(const __u32 *address_be)
-{
-	return address_be[0] == 0 && address_be[1] == 0 && address_be[2] == bpf_htonl(0xffff);
-}
-
-static __always_inline bool is_any(const __u32 *address_be)
-{
-	return (address_be[0] | address_be[1] | address_be[2] | address_be[3]) == 0;
-}
-
-static __always_inline bool is_link_local(const __u32 *address_be)
-{
-	return (address_be[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000);
-}
-
-/* The unspecified address is this host, here as in ip_route_output_key() and tcp_v6_connect(). */
-static __always_inline void replace_any(struct wire_destination *to)
-{
-	if (is_mapped(to->address_be)) {
-		if (to->address_be[3] == 0)
-			to->address_be[3] = to->source_be[3] ? to->source_be[3] : bpf_htonl(INADDR_LOOPBACK);
-	} else if (is_any(to->address_be)) {
-		if (is_mapped(to->source_be)) {
-			to->address_be[2] = bpf_htonl(0xffff);
-			to->address_be[3] = bpf_htonl(INADDR_LOOPBACK);
-		} else {
-			to->address_be[3] = bpf_htonl(1);
-		}
-	}
-}
 
 static __always_inline void bind_source4(struct call *call, __u32 address_be)
 {
@@ -370,124 +332,6 @@ int bound6(struct bpf_sock *ctx)
 
 /* ---- ends ---- */
 
-static __always_inline void name_destination(const struct sock_common *common, __u64 netns,
-					     struct wire_destination *ret_to)
-{
-	ret_to->netns = netns;
-	ret_to->port_be = common->skc_dport;
-	if (common->skc_family == AF_INET6) {
-		ret_to->address_be[0] = common->skc_v6_daddr.s6_addr32[0];
-		ret_to->address_be[1] = common->skc_v6_daddr.s6_addr32[1];
-		ret_to->address_be[2] = common->skc_v6_daddr.s6_addr32[2];
-		ret_to->address_be[3] = common->skc_v6_daddr.s6_addr32[3];
-	} else {
-		ret_to->address_be[2] = bpf_htonl(0xffff);
-		ret_to->address_be[3] = common->skc_daddr;
-	}
-}
-
-/* Who ends is on the port for an instant yet. */
-static __always_inline void ask_beside(const struct sock *sk, const struct wire_destination *to,
-				       struct question *ret_question)
-{
-	*ret_question = (struct question){ .who = (__u64)sk, .to = *to, .ipv4 = is_mapped(to->address_be) };
-	ask_in(ret_question, sk->__sk_common.skc_net.net);
-}
-
-static __always_inline void release_port(struct port_namespace *namespace, unsigned port)
-{
-	unmark(&namespace->used, port);
-	__sync_fetch_and_and(&namespace->given[WORD(port)], ~BIT(port));
-}
-
-/* Sockets whose end `reset` has told, until it is told once more: by their ports, and forgotten when another takes the place. */
-#define TOLD 1024
-static __u64 told[TOLD]; /* struct sock * */
-
-/* tcp_disconnect() forgets the destination, not its address: where a connect() was refused nothing has told the records. */
-static __always_inline bool is_untold(const struct sock *sk, unsigned port)
-{
-	const struct sock_common *common = &sk->__sk_common;
-	bool was_told = told[port % TOLD] == (__u64)sk;
-
-	if (was_told)
-		told[port % TOLD] = 0;
-	return !was_told && common->skc_dport == 0 &&
-	       (common->skc_daddr != 0 ||
-		(common->skc_family == AF_INET6 && !is_any(common->skc_v6_daddr.s6_addr32)));
-}
-
-/* Listened, or was connected and did not share the port: no record knows that it was in its way. */
-static __always_inline bool was_in_the_way(const struct sock *sk)
-{
-	const struct sock_common *common = &sk->__sk_common;
-
-	if (common->skc_dport == 0)
-		return sk->sk_max_ack_backlog != 0;
-	return BPF_CORE_READ_BITFIELD(common, skc_reuse) == 0;
-}
-
-/* Who tries in vain a thousand times a second is not to have everybody look anew each time: once for a tick will do. */
-static __always_inline bool is_first_of_tick(struct port_namespace *namespace)
-{
-	__u64 tick = bpf_jiffies64();
-
-	if (namespace->untold_tick == tick)
-		return false;
-	namespace->untold_tick = tick;
-	return true;
-}
-
-/* The records that a connection's end is news to. */
-struct concerned {
-	struct record *unbound, *bound; /* to no address; to the connection's; NULL: there is none */
-};
-
-static __always_inline void find_concerned(const struct sock *sk, struct wire_destination *to,
-					   struct concerned *ret_concerned)
-{
-	ret_concerned->unbound = bpf_map_lookup_elem(&records, to);
-	name_source(&sk->__sk_common, to->source_be);
-	ret_concerned->bound = bpf_map_lookup_elem(&records, to);
-}
-
-static __always_inline void tell_source_of(const struct sock *sk, const struct wire_destination *to,
-					   struct record *record, unsigned port)
-{
-	if (!record || record->last != (__u64)sk || record->last_port != port)
-		return;
-	record->last = 0;
-	learn_source(record, to->source_be);
-}
-
-/* Nobody is connected to the destination from the port any more. */
-static __always_inline void free_port(struct record *record, unsigned port)
-{
-	if (!record)
-		return;
-	unmark(&record->taken, port);
-	record->verdict_until_ns = 0;
-}
-
-/* A TIME_WAIT that it leaves behind keeps the port from the destination. */
-static __always_inline void tell_records(const struct sock *sk, const struct question *question,
-					 unsigned port)
-{
-	struct wire_destination to = question->to;
-	struct look look = { .port = port };
-	struct concerned concerned;
-
-	find_concerned(sk, &to, &concerned);
-	tell_source_of(sk, &to, concerned.unbound, port);
-	if (!concerned.unbound && !concerned.bound)
-		return;
-	look_at(question, &look);
-	if (has(&look, TO_IT | TO_IT_WAITING | TO_IT_ELSEWHERE))
-		return;
-	free_port(concerned.unbound, port);
-	free_port(concerned.bound, port);
-}
-
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(ended, const struct sock *sk)
 {
@@ -523,36 +367,22 @@ int BPF_PROG(reset, const struct sock *sk)
 	struct concerned concerned;
 	unsigned port;
 
-	if (!sk || records_made == 0)
+	if (!sk)
 		return 0;
 	common = &sk->__sk_common;
 	if (common->skc_state != BPF_TCP_CLOSE || common->skc_dport == 0)
 		return 0;
 	port = port_of(sk);
+	if (BPF_CORE_READ_BITFIELD(common, skc_reuse) != 0)
+		told[port % TOLD] = (__u64)sk;
+	if (records_made == 0)
+		return 0;
 	name_destination(common, common->skc_net.net->net_cookie, &to);
 	find_concerned(sk, &to, &concerned);
 	tell_source_of(sk, &to, concerned.unbound, port);
 	free_port(concerned.unbound, port);
 	free_port(concerned.bound, port);
-	if (BPF_CORE_READ_BITFIELD(common, skc_reuse) != 0)
-		told[port % TOLD] = (__u64)sk;
 	return 0;
-}
-
-/* The port stays away from the destination for longer than in TIME_WAIT, if it is one to give at all. */
-static __always_inline void keep_from(const struct sock *sk)
-{
-	const struct sock_common *common = &sk->__sk_common;
-	__u64 netns = common->skc_net.net->net_cookie;
-	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &netns);
-	struct wire_destination to = { 0 };
-	__u32 source_be[4];
-
-	if (!namespace || is_marked(&namespace->allowed, port_of(sk)))
-		return;
-	name_destination(common, netns, &to);
-	name_source(common, source_be);
-	keep_away(sk, &to, source_be);
 }
 
 SEC("tp_btf/inet_sock_set_state")

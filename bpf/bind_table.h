@@ -42,6 +42,14 @@ struct question {
 	bool tell_source;  /* of `who`, or of any owner, that is connected to the destination */
 };
 
+static __always_inline void ask_in(struct question *question, const struct net *net)
+{
+	question->net = (__u64)net;
+	question->hash_mix = net->hash_mix;
+	question->table = (__u64)net->ipv4.tcp_death_row.hashinfo->bhash;
+	question->table_size = net->ipv4.tcp_death_row.hashinfo->bhash_size;
+}
+
 /* What was found on one port. Owners on other addresses than the one that the socket is bound to do not count. */
 #define DOUBTFUL	0x01u /* the table changed meanwhile, or the owners are too many */
 #define IDLE		0x02u /* some owner is bound and not connected */

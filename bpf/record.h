@@ -17,6 +17,7 @@
 #ifndef BERTH_BPF_RECORD_H
 #define BERTH_BPF_RECORD_H
 
+#include "bpf/addresses.h"
 #include "bpf/call.h"
 
 #define RECORDS	   2048 /* 17 MiB */
@@ -77,20 +78,6 @@ static __always_inline void learn_source(struct record *record, const __u32 *sou
 	__builtin_memcpy(record->source_be, source_be, sizeof(record->source_be));
 	record->source_known = true;
 	record->source_ns = record->last_ns;
-}
-
-static __always_inline void name_source(const struct sock_common *common, __u32 *ret_source_be)
-{
-	if (common->skc_family == AF_INET6) {
-		ret_source_be[0] = common->skc_v6_rcv_saddr.s6_addr32[0];
-		ret_source_be[1] = common->skc_v6_rcv_saddr.s6_addr32[1];
-		ret_source_be[2] = common->skc_v6_rcv_saddr.s6_addr32[2];
-		ret_source_be[3] = common->skc_v6_rcv_saddr.s6_addr32[3];
-	} else {
-		ret_source_be[0] = ret_source_be[1] = 0;
-		ret_source_be[2] = bpf_htonl(0xffff);
-		ret_source_be[3] = common->skc_rcv_saddr;
-	}
 }
 
 /* From where `who`, or anybody if 0, is connected to the destination from this port. */
