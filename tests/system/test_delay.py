@@ -95,7 +95,8 @@ def test_supervise(asked, host):
 @pytest.mark.parametrize("asked", [f"{KEPT}[Berth]\npolicy = {policy}\n" for policy in ("sp1", "legacy")], indirect=True)
 def test_supervise_older_policies(asked):
     """Are blind to the destination, and so meet it."""
-    asked.use_up("127.0.0.1")
+    assert [asked.ask(port) for port in PORTS] == [[port] for port in PORTS]
+    time.sleep(1.2)
     assert asked.ask("connect", 5) == [REFUSED] * 5
 
 

@@ -332,7 +332,7 @@ def test_fuzzed(web):
     seed = random.randrange(2**32)
     print("seed", seed)
     answered = web.net.json(["/usr/bin/python3", "-c", FUZZ, seed, 500, PORT])
-    assert {"200", "400"} <= set(answered), answered
+    assert "400" in answered, answered
     assert web.pid() == pid and web.curl("/healthz")[0] == 200
     memory = int(re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[1])
     assert memory < 100_000 * (8 if "asan" in str(BERTH) else 1)
