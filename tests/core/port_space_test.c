@@ -417,12 +417,19 @@ static void test_delay(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ten_steps),	cmocka_unit_test(test_ten_steps_mitigated),
-		cmocka_unit_test(test_one_port),	cmocka_unit_test(test_max_free_tw_tcbs),
-		cmocka_unit_test(test_delay),	cmocka_unit_test(test_capacity),	cmocka_unit_test(test_forgotten),
-		cmocka_unit_test(test_forgotten_waits), cmocka_unit_test(test_refused_by_oneself),
-		cmocka_unit_test(test_clear),		cmocka_unit_test(test_range_changes),
-		cmocka_unit_test(test_limits),		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_ten_steps),
+		cmocka_unit_test(test_ten_steps_mitigated),
+		cmocka_unit_test(test_one_port),
+		cmocka_unit_test(test_max_free_tw_tcbs),
+		cmocka_unit_test(test_delay),
+		cmocka_unit_test(test_capacity),
+		cmocka_unit_test(test_forgotten),
+		cmocka_unit_test(test_forgotten_waits),
+		cmocka_unit_test(test_refused_by_oneself),
+		cmocka_unit_test(test_clear),
+		cmocka_unit_test(test_range_changes),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests_name("port_space", tests, NULL, release_memory);
