@@ -219,15 +219,34 @@ static __always_inline unsigned judge(const struct walk *walk, struct sock_commo
 	return found | (is_from_elsewhere(walk->question, owner) ? TO_IT_ELSEWHERE : to_it);
 }
 
+static __always_inline struct sock_common *next_owner(struct walk *walk)
+{
+	struct sock_common *owner = read_around(sock_common, skc_bind_node, walk->node);
+
+	walk->node = owner->skc_bind_node.next;
+	return owner;
+}
+
+/* For bpf_loop(): 1 ends it. */
+static __always_inline long next_list(struct walk *walk)
+{
+	struct inet_bind2_bucket *list;
+
+	if (!walk->list)
+		return 1;
+	list = read_around(inet_bind2_bucket, bhash_node, walk->list);
+	walk->node = list->owners.first;
+	walk->list = list->bhash_node.next;
+	return 0;
+}
+
 /* One step: the next owner, or the next list of owners. */
 static long visit(unsigned index, struct walk *walk)
 {
-	struct inet_bind2_bucket *list;
 	struct sock_common *owner;
 
 	if (walk->node) {
-		owner = read_around(sock_common, skc_bind_node, walk->node);
-		walk->node = owner->skc_bind_node.next;
+		owner = next_owner(walk);
 		walk->look->visited++;
 		if (owner->skc_num != walk->look->port)
 			walk->look->found |= DOUBTFUL;
@@ -237,12 +256,7 @@ static long visit(unsigned index, struct walk *walk)
 		walk->look->found |= judge(walk, owner);
 		return 0;
 	}
-	if (!walk->list)
-		return 1;
-	list = read_around(inet_bind2_bucket, bhash_node, walk->list);
-	walk->node = list->owners.first;
-	walk->list = list->bhash_node.next;
-	return 0;
+	return next_list(walk);
 }
 
 /* A function by itself, as the compiler would otherwise join two addresses to one number. */
@@ -288,23 +302,16 @@ __noinline int look_at(const struct question *question, struct look *look)
 
 static long visit_other(unsigned index, struct walk *walk)
 {
-	struct inet_bind2_bucket *list;
 	struct sock_common *owner;
 
 	if (walk->node) {
-		owner = read_around(sock_common, skc_bind_node, walk->node);
-		walk->node = owner->skc_bind_node.next;
+		owner = next_owner(walk);
 		if ((__u64)owner == walk->question->who)
 			return 0;
 		walk->look->owners++;
 		return 1;
 	}
-	if (!walk->list)
-		return 1;
-	list = read_around(inet_bind2_bucket, bhash_node, walk->list);
-	walk->node = list->owners.first;
-	walk->list = list->bhash_node.next;
-	return 0;
+	return next_list(walk);
 }
 
 /* Is nobody on the port but question.who? Costs less than a look. */

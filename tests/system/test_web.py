@@ -305,7 +305,7 @@ good = [b"GET ", b"/api/v1/map?remote=", b"[::1]:5", b"&local=", b"::1", b" HTTP
 answered = {}
 for i in range(count):
     parts = list(good) if i % 2 else random.choices(words, k=random.randrange(1, 20))
-    for _ in range(random.randrange(1, 4)):
+    for _ in range(random.randrange(1, 4) if i != 1 else 0):  # one is all right
         parts[random.randrange(len(parts))] = random.choice([random.choice(words), random.randbytes(random.randrange(1, 30))])
     with socket.create_connection(("127.0.0.1", port), 20, (f"127.0.{i // 250}.{2 + i % 250}", 0)) as link:
         try:
@@ -332,7 +332,7 @@ def test_fuzzed(web):
     seed = random.randrange(2**32)
     print("seed", seed)
     answered = web.net.json(["/usr/bin/python3", "-c", FUZZ, seed, 500, PORT])
-    assert "400" in answered, answered
+    assert {"200", "400"} <= set(answered), answered
     assert web.pid() == pid and web.curl("/healthz")[0] == 200
     memory = int(re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[1])
     assert memory < 100_000 * (8 if "asan" in str(BERTH) else 1)
