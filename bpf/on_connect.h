@@ -19,6 +19,8 @@
 #ifndef BERTH_BPF_ON_CONNECT_H
 #define BERTH_BPF_ON_CONNECT_H
 
+#include "bpf/exhaustion.h"
+#include "bpf/give.h"
 #include "bpf/record.h"
 
 #define FRESH_TRIES    4
@@ -30,13 +32,6 @@
 #define WAITING_LOOKS  16
 #define UNSURE_LOOKS   64
 #define VERDICT_NS     100000000ull
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, WIRE_EXHAUSTIONS);
-	__type(key, struct wire_destination);
-	__type(value, struct wire_exhaustion);
-} exhaustions SEC(".maps");
 
 /* What a survey has met. */
 struct found {
@@ -57,85 +52,6 @@ struct connecting {
 };
 
 /* ---- one port ---- */
-
-static __always_inline enum verdict verdict_of(const struct look *look, bool was_given, bool just_given)
-{
-	if (has(look, TO_IT))
-		return TAKEN;
-	if (has(look, DOUBTFUL) || (has(look, IDLE) && !was_given) || (has(look, BEGINS) && just_given))
-		return UNSURE;
-	if (look->owners == 0)
-		return FRESH;
-	if (!may_bind(look))
-		return look->kernel_only ? KERNEL_MAY : TAKEN;
-	if (has(look, TO_IT_ELSEWHERE))
-		return ELSEWHERE;
-	if (has(look, TO_IT_WAITING))
-		return WAITING;
-	return has(look, IDLE) ? ENDED : FREE;
-}
-
-static __always_inline bool bind_to(struct bpf_sock_addr *ctx, const struct call *call, unsigned port)
-{
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = bpf_htons(port) };
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = bpf_htons(port) };
-
-	if (call->ipv6_socket) {
-		__builtin_memcpy(&in6.sin6_addr, call->question.to.source_be, sizeof(in6.sin6_addr));
-		return bpf_bind(ctx, (struct sockaddr *)&in6, sizeof(in6)) == 0;
-	}
-	in.sin_addr.s_addr = call->question.to.source_be[3];
-	return bpf_bind(ctx, (struct sockaddr *)&in, sizeof(in)) == 0;
-}
-
-static __always_inline void give(struct bpf_sock_addr *ctx, struct call *call, unsigned port,
-				 enum wire_way way)
-{
-	share(ctx);
-	if (bind_to(ctx, call, port)) {
-		call->done = true;
-		call->way = way;
-		return;
-	}
-	count(call, WIRE_BIND_REFUSED);
-	call->refused = true;
-}
-
-/* Gives the port if its verdict, which is returned, is at most `worst`. */
-__noinline int try_port(struct bpf_sock_addr *ctx, struct call *call, unsigned port, unsigned worst)
-{
-	enum verdict verdict;
-	struct look look;
-
-	if (!call || port == 0 || port > 65535 || !claim(call, port))
-		return UNSURE;
-	look_for(call, port, &look);
-	verdict = verdict_of(&look, call->was_given, call->just_given);
-	if (verdict <= worst)
-		give(ctx, call, port,
-		     verdict == FRESH	  ? WIRE_FRESH
-		     : verdict == WAITING ? WIRE_WAITING
-					  : WIRE_SHARED);
-	else
-		count(call, WIRE_MISS);
-	settle_claim(call, port);
-	return verdict;
-}
-
-__noinline int note_given(struct port_namespace *namespace, struct record *record, const struct call *call,
-			  unsigned port)
-{
-	if (!namespace || !call || !call->done)
-		return 0;
-	if (!call->was_given)
-		__sync_fetch_and_or(&namespace->given[WORD(port)], BIT(port));
-	if (record) {
-		record->last_port = port;
-		record->last_ns = call->now_ns;
-		record->last = call->question.who;
-	}
-	return 0;
-}
 
 static __always_inline enum verdict try(struct connecting *connecting, unsigned port, enum verdict worst)
 {
@@ -450,30 +366,6 @@ static __always_inline void refuse_kept(struct call *call)
 }
 
 /* ---- all of it ---- */
-
-__noinline int note_exhaustion(const struct call *call, bool collision)
-{
-	struct wire_exhaustion first = { .count = 1, .collisions = collision }, *noted;
-	unsigned kind = collision;
-
-	if (!call)
-		return 0;
-	FORGET(kind);
-	kind &= 1;
-	if (collision)
-		count(call, WIRE_COLLISION);
-	noted = bpf_map_lookup_elem(&exhaustions, &call->question.to);
-	if (!noted) {
-		first.first_ns = first.last_ns = first.last_of_kind_ns[kind] = call->now_ns;
-		bpf_map_update_elem(&exhaustions, &call->question.to, &first, BPF_NOEXIST);
-		return 0;
-	}
-	__sync_fetch_and_add(&noted->count, 1);
-	if (collision)
-		__sync_fetch_and_add(&noted->collisions, 1);
-	noted->last_ns = noted->last_of_kind_ns[kind] = call->now_ns;
-	return 0;
-}
 
 static __always_inline void give_port(struct connecting *connecting)
 {
