@@ -75,12 +75,11 @@ static __always_inline enum wire_way examine(struct bpf_sock_addr *ctx, struct t
 		return WIRE_OWN_CHOICE;
 	net = ((struct sock *)tcp)->__sk_common.skc_net.net;
 	call->question.who = (__u64)tcp;
-	call->now_ns = bpf_ktime_get_coarse_ns();
-	call->question.now_s = call->now_ns / 1000000000u;
+	call->question.now_ns = bpf_ktime_get_coarse_ns();
 	call->question.at_once = settings.exhausted == WIRE_TAKE_OVER;
 	call->question.to.netns = net->net_cookie;
 	ask_in(&call->question, net);
-	*ret_namespace = namespace_of(net, call->question.to.netns, call->now_ns);
+	*ret_namespace = namespace_of(net, call->question.to.netns, call->question.now_ns);
 	if (!*ret_namespace)
 		return WIRE_NO_ROOM;
 	return (*ret_namespace)->shape != 0 ? WIRE_FRESH : WIRE_NO_STATE;
@@ -179,7 +178,7 @@ static __always_inline enum wire_way leave_bound(struct bpf_sock_addr *ctx, stru
 	call->question.to.netns = netns;
 	if (!is_kept_from(call, ctx->sk->src_port))
 		return WIRE_BOUND;
-	call->now_ns = bpf_ktime_get_coarse_ns();
+	call->question.now_ns = bpf_ktime_get_coarse_ns();
 	note_exhaustion(call, true);
 	return WIRE_EXHAUSTED;
 }

@@ -32,9 +32,9 @@ struct question {
 	__u32 table_size, hash_mix;
 	struct wire_destination to; /* no address and no port for bind() */
 	__u32 source_be
-		[4]; /* the address that the socket is bound to; or from where the connection may come */
+		[4];  /* the address that the socket is bound to; or from where the connection may come */
+	__u64 now_ns; /* the coarse clock, which may be some milliseconds late and costs next to nothing */
 	__u64 who; /* struct sock *, or 0: who asks, and does not count; with tell_source the one that is asked */
-	__u32 now_s; /* as tw_ts_recent_stamp counts */
 	bool ipv4;
 	bool bound;	   /* the socket has an address, or is about to get it */
 	bool source_known; /* if it has none */
@@ -108,15 +108,21 @@ static long visit_bucket(unsigned index, struct walk *walk)
 	return 0;
 }
 
+static __always_inline struct hlist_node *first_of_slot(const struct question *question, unsigned port)
+{
+	__u64 slot = (port + question->hash_mix) & (question->table_size - 1);
+
+	return read_as(inet_bind_hashbucket,
+		       question->table + slot * bpf_core_type_size(struct inet_bind_hashbucket))
+		->chain.first;
+}
+
 /* Fills in `bucket`, if there is one. */
 static __always_inline void find_bucket(struct walk *walk)
 {
 	const struct question *question = walk->question;
-	__u64 slot = (walk->look->port + question->hash_mix) & (question->table_size - 1);
 
-	walk->node = read_as(inet_bind_hashbucket,
-			     question->table + slot * bpf_core_type_size(struct inet_bind_hashbucket))
-			     ->chain.first;
+	walk->node = first_of_slot(question, walk->look->port);
 	if (!walk->node)
 		return;
 	bpf_loop(CHAIN_MAX, visit_bucket, walk, 0);
@@ -165,7 +171,8 @@ static __always_inline bool may_be_taken_over(const struct question *question, s
 {
 	__u32 stamp = read_as(tcp_timewait_sock, owner)->tw_ts_recent_stamp;
 
-	return stamp != 0 && (question->at_once || (__s32)(question->now_s - stamp) > 0);
+	return stamp != 0 &&
+	       (question->at_once || (__s32)((__u32)(question->now_ns / 1000000000u) - stamp) > 0);
 }
 
 static __always_inline unsigned judge_waiting(const struct walk *walk, struct sock_common *owner)

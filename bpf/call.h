@@ -21,15 +21,14 @@
 struct call {
 	struct question question;
 	__u64 claim_before; /* as it was before this call claimed the port that it tries */
-	__u64 now_ns; /* the coarse clock, which may be some milliseconds late and costs next to nothing */
-	bool ipv6_socket; /* which may connect to a mapped address */
-	bool was_given;	  /* the port that is tried: once before, to a connect() */
-	bool just_given;  /* and that not CLAIM_NS ago */
-	__u8 done;	  /* a port was given */
-	__u8 refused;	  /* some bind was */
-	bool kept;	  /* some port was kept away (kept_away.h) */
-	__u8 way;	  /* enum wire_way */
-	__u8 hook;	  /* enum wire_hook */
+	bool ipv6_socket;   /* which may connect to a mapped address */
+	bool was_given;	    /* the port that is tried: once before, to a connect() */
+	bool just_given;    /* and that not CLAIM_NS ago */
+	__u8 done;	    /* a port was given */
+	__u8 refused;	    /* some bind was */
+	bool kept;	    /* some port was kept away (kept_away.h) */
+	__u8 way;	    /* enum wire_way */
+	__u8 hook;	    /* enum wire_hook */
 };
 
 __u64 ways[WIRE_HOOKS][WIRE_WAYS];
@@ -54,7 +53,7 @@ static __always_inline __u64 *claim_of(__u64 netns, unsigned port)
 
 static __always_inline bool is_just_given(const struct call *call, unsigned port)
 {
-	return (__s64)(*claim_of(call->question.to.netns, port) - call->now_ns) > 0;
+	return (__s64)(*claim_of(call->question.to.netns, port) - call->question.now_ns) > 0;
 }
 
 /* True for one of several calls that claim a port at once. */
@@ -62,10 +61,11 @@ static __always_inline bool claim(struct call *call, unsigned port)
 {
 	__u64 *until = claim_of(call->question.to.netns, port), before = *until;
 
-	call->just_given = (__s64)(before - call->now_ns) > 0;
+	call->just_given = (__s64)(before - call->question.now_ns) > 0;
 	call->claim_before = before;
 	return (!call->just_given || (before & GIVEN) != 0) &&
-	       __sync_val_compare_and_swap(until, before, (call->now_ns + CLAIM_NS) & ~GIVEN) == before;
+	       __sync_val_compare_and_swap(until, before, (call->question.now_ns + CLAIM_NS) & ~GIVEN) ==
+		       before;
 }
 
 /* A bind() is done. That a connect() was just given the port stays known. */
@@ -80,7 +80,7 @@ static __always_inline void unclaim(__u64 netns, unsigned port)
 static __always_inline void settle_claim(const struct call *call, unsigned port)
 {
 	*claim_of(call->question.to.netns, port) =
-		call->done ? (call->now_ns + CLAIM_NS) | GIVEN : call->claim_before;
+		call->done ? (call->question.now_ns + CLAIM_NS) | GIVEN : call->claim_before;
 }
 
 static __always_inline void share(struct bpf_sock_addr *ctx)

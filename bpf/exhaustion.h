@@ -27,14 +27,14 @@ __noinline int note_exhaustion(const struct call *call, bool collision)
 		count(call, WIRE_COLLISION);
 	noted = bpf_map_lookup_elem(&exhaustions, &call->question.to);
 	if (!noted) {
-		first.first_ns = first.last_ns = first.last_of_kind_ns[kind] = call->now_ns;
+		first.first_ns = first.last_ns = first.last_of_kind_ns[kind] = call->question.now_ns;
 		bpf_map_update_elem(&exhaustions, &call->question.to, &first, BPF_NOEXIST);
 		return 0;
 	}
 	__sync_fetch_and_add(&noted->count, 1);
 	if (collision)
 		__sync_fetch_and_add(&noted->collisions, 1);
-	noted->last_ns = noted->last_of_kind_ns[kind] = call->now_ns;
+	noted->last_ns = noted->last_of_kind_ns[kind] = call->question.now_ns;
 	return 0;
 }
 

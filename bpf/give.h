@@ -80,9 +80,32 @@ __noinline int note_given(struct port_namespace *namespace, struct record *recor
 		__sync_fetch_and_or(&namespace->given[WORD(port)], BIT(port));
 	if (record) {
 		record->last_port = port;
-		record->last_ns = call->now_ns;
+		record->last_ns = call->question.now_ns;
 		record->last = call->question.who;
 	}
+	return 0;
+}
+
+/* What most calls come to: the next fresh port, in whose slot of the bind table there is nobody at all. Returns a port that is to be
+ * tried with a look; 0: the call is done, or there is none. */
+__noinline unsigned give_unused(struct bpf_sock_addr *ctx, struct port_namespace *namespace,
+				struct call *call)
+{
+	unsigned port;
+
+	if (!namespace || !call)
+		return 0;
+	port = next_fresh_to(namespace, &call->question.to);
+	if (port == 0 || is_marked(&namespace->allowed, port))
+		return 0;
+	if (is_keeping() || !claim(call, port))
+		return port;
+	if (!first_of_slot(&call->question, port))
+		give(ctx, call, port, WIRE_FRESH);
+	settle_claim(call, port);
+	if (!call->done)
+		return port;
+	__sync_fetch_and_or(&namespace->given[WORD(port)], BIT(port));
 	return 0;
 }
 

@@ -39,11 +39,17 @@ static __always_inline bool is_marked(const struct marks *marks, unsigned port)
 	return (marks->word[WORD(port)] & BIT(port)) != 0;
 }
 
+static __always_inline void mark_here(struct marks *marks, unsigned port)
+{
+	if ((__sync_fetch_and_or(&marks->word[WORD(port)], BIT(port)) & BIT(port)) == 0)
+		__sync_fetch_and_add(&marks->unmarked[LINE(port)], -1);
+}
+
 /* Functions that are not static, here and elsewhere: the verifier looks at them once, not once for each call. */
 __noinline int mark(struct marks *marks, unsigned port)
 {
-	if (marks && (__sync_fetch_and_or(&marks->word[WORD(port)], BIT(port)) & BIT(port)) == 0)
-		__sync_fetch_and_add(&marks->unmarked[LINE(port)], -1);
+	if (marks)
+		mark_here(marks, port);
 	return 0;
 }
 

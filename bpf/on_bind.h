@@ -127,7 +127,7 @@ static __always_inline bool is_known_to_be_out(const struct binding *binding)
 	const __u32 *source_be = binding->call.question.to.source_be;
 
 	return last_port(namespace) - first_port(namespace) >= BIND_SMALL &&
-	       (__s64)(namespace->bind_until_ns - binding->call.now_ns) > 0 &&
+	       (__s64)(namespace->bind_until_ns - binding->call.question.now_ns) > 0 &&
 	       namespace->bind_released == namespace->released &&
 	       namespace->bind_source_be[0] == source_be[0] && namespace->bind_source_be[1] == source_be[1] &&
 	       namespace->bind_source_be[2] == source_be[2] && namespace->bind_source_be[3] == source_be[3];
@@ -144,13 +144,13 @@ static __always_inline void search_all(struct binding *binding)
 	count(&binding->call, WIRE_SURVEY);
 	binding->start = first + draw(span);
 	bpf_loop(span, look_at_all, binding, 0);
-	binding->call.now_ns = bpf_ktime_get_coarse_ns();
+	binding->call.question.now_ns = bpf_ktime_get_coarse_ns();
 	if (binding->fresh != 0)
 		return;
 	__builtin_memcpy(namespace->bind_source_be, binding->call.question.to.source_be,
 			 sizeof(namespace->bind_source_be));
 	namespace->bind_released = released;
-	namespace->bind_until_ns = binding->call.now_ns + BIND_STANDS_NS;
+	namespace->bind_until_ns = binding->call.question.now_ns + BIND_STANDS_NS;
 }
 
 static __always_inline void name_scarce(struct binding *binding)
@@ -170,7 +170,7 @@ static __always_inline void name_scarce(struct binding *binding)
 static __always_inline void name_port(struct binding *binding)
 {
 	binding->call.way = WIRE_UNSURE;
-	sweep_some(binding->namespace, &binding->call.question, binding->call.now_ns);
+	sweep_some(binding->namespace, &binding->call.question, binding->call.question.now_ns);
 	bpf_loop(BIND_FRESH_TRIES, name_fresh, binding, 0);
 	if (!binding->call.done)
 		name_scarce(binding);

@@ -35,8 +35,10 @@
 
 /* What a survey has met. */
 struct found {
-	__u16 start; /* the first port */
-	__u16 idle; /* not of a survey: a fresh port was looked for, and somebody was idle on this one; 0: none */
+	/* Not of a survey, but of the search for a fresh port; 0: none. */
+	__u16 fresh; /* which is tried first */
+	__u16 idle;  /* where somebody was idle */
+	__u16 start; /* the survey's first port */
 	__u32 looked, free;
 	__u16 ended, waiting, elsewhere, unsure, kernel_may, taken; /* a port of that kind; 0: none */
 	__u64 waiting_leaves;					    /* TIME_WAIT, in jiffies */
@@ -79,9 +81,11 @@ static __always_inline bool is_idle(enum verdict verdict)
 	return verdict == ENDED || verdict == UNSURE;
 }
 
+/* Tries what give_unused() leaves. */
 static long try_fresh(unsigned index, struct connecting *connecting)
 {
-	unsigned port = next_fresh_to(connecting->namespace, &connecting->call.question.to);
+	unsigned port = index == 0 ? connecting->found.fresh
+				   : give_unused(connecting->ctx, connecting->namespace, &connecting->call);
 
 	if (port == 0)
 		return 1;
@@ -89,6 +93,16 @@ static long try_fresh(unsigned index, struct connecting *connecting)
 	if (is_idle(try(connecting, port, FRESH)))
 		connecting->found.idle = port;
 	return is_done(connecting);
+}
+
+static __always_inline void give_fresh(struct connecting *connecting)
+{
+	connecting->found.fresh = give_unused(connecting->ctx, connecting->namespace, &connecting->call);
+	if (connecting->call.done)
+		return;
+	bpf_loop(FRESH_TRIES, try_fresh, connecting, 0);
+	if (connecting->found.idle != 0)
+		unmark(&connecting->namespace->used, connecting->found.idle);
 }
 
 /* ---- shared ---- */
@@ -243,12 +257,12 @@ static __always_inline enum verdict survey(struct connecting *connecting)
 		 span = last_port(connecting->namespace) - first + 1u;
 	struct record *record = connecting->record;
 	__u32 released = connecting->namespace->released;
-	__u64 began_ns = connecting->call.now_ns;
+	__u64 began_ns = connecting->call.question.now_ns;
 
 	count(&connecting->call, WIRE_SURVEY);
 	connecting->found.start = first + draw(span);
 	bpf_loop(span, survey_port, connecting, 0);
-	connecting->call.now_ns = bpf_ktime_get_coarse_ns();
+	connecting->call.question.now_ns = bpf_ktime_get_coarse_ns();
 	if (!record)
 		return UNSURE;
 	count_marks(&record->taken);
@@ -268,7 +282,7 @@ static __always_inline bool verdict_stands(const struct connecting *connecting)
 
 	/* That some were free says nothing once none is left. */
 	return record->verdict != FREE && record->released == connecting->namespace->released &&
-	       (__s64)(record->verdict_until_ns - connecting->call.now_ns) > 0 &&
+	       (__s64)(record->verdict_until_ns - connecting->call.question.now_ns) > 0 &&
 	       (record->verdict_until_jiffies == 0 ||
 		(__s64)(record->verdict_until_jiffies - bpf_jiffies64()) > 0);
 }
@@ -372,10 +386,8 @@ static __always_inline void give_port(struct connecting *connecting)
 	struct call *call = &connecting->call;
 
 	call->way = WIRE_UNSURE;
-	sweep_some(connecting->namespace, &call->question, call->now_ns);
-	bpf_loop(FRESH_TRIES, try_fresh, connecting, 0);
-	if (connecting->found.idle != 0)
-		unmark(&connecting->namespace->used, connecting->found.idle);
+	sweep_some(connecting->namespace, &call->question, call->question.now_ns);
+	give_fresh(connecting);
 	if (call->done)
 		return;
 	connecting->record = find_record(call, connecting->namespace);

@@ -88,7 +88,7 @@ static __always_inline void choose(struct choice *choice)
 	unsigned first = first_port(namespace), span = last_port(namespace) - first + 1u;
 	bool sp1 = settings.policy == WIRE_SP1;
 
-	sweep_some(namespace, &choice->call->question, choice->call->now_ns);
+	sweep_some(namespace, &choice->call->question, choice->call->question.now_ns);
 	choice->start = sp1 ? first + draw(span) : namespace->cursor;
 	if (choice->start < first || choice->start > last_port(namespace))
 		choice->start = first;

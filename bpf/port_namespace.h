@@ -290,7 +290,7 @@ static __always_inline unsigned next_fresh_to(struct port_namespace *namespace,
 				  last_port(namespace));
 
 	if (port != 0)
-		mark(&namespace->used, port);
+		mark_here(&namespace->used, port);
 	return port;
 }
 

@@ -104,7 +104,7 @@ __noinline int confirm_source(struct call *call, struct record *record)
 	__u64 last;
 
 	if (!call || !record || call->question.bound || record->last == 0 ||
-	    (__s64)(call->now_ns - record->source_ns) <= (__s64)CONFIRM_NS)
+	    (__s64)(call->question.now_ns - record->source_ns) <= (__s64)CONFIRM_NS)
 		return 0;
 	last = record->last;
 	record->last = 0;
@@ -122,7 +122,7 @@ __noinline int guess_source(struct call *call, struct record *record, unsigned p
 		return 0;
 	/* What was found by the last guess, or without one, says nothing of this one, which this call puts to the test. */
 	record->verdict_until_ns = 0;
-	record->probed_ns = call->now_ns;
+	record->probed_ns = call->question.now_ns;
 	if (!ask_source(call, port, 0, source_be))
 		return 0;
 	__builtin_memcpy(record->source_be, source_be, sizeof(record->source_be));
@@ -134,10 +134,10 @@ __noinline int guess_source(struct call *call, struct record *record, unsigned p
 __noinline int is_to_probe(const struct call *call, struct record *record)
 {
 	if (!call || !record || call->question.bound || call->kept ||
-	    (__s64)(call->now_ns - record->source_ns) <= (__s64)SOURCE_NS ||
-	    (__s64)(call->now_ns - record->probed_ns) <= (__s64)SOURCE_NS)
+	    (__s64)(call->question.now_ns - record->source_ns) <= (__s64)SOURCE_NS ||
+	    (__s64)(call->question.now_ns - record->probed_ns) <= (__s64)SOURCE_NS)
 		return 0;
-	record->probed_ns = call->now_ns;
+	record->probed_ns = call->question.now_ns;
 	return 1;
 }
 
