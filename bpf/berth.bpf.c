@@ -197,6 +197,8 @@ static __always_inline int answer(const struct call *call)
 static __always_inline bool take_up(struct bpf_sock_addr *ctx, struct tcp_sock *tcp, struct call *call,
 				    struct port_namespace **ret_namespace)
 {
+	if (ctx->sk->src_port != 0)
+		unvouch(bpf_get_netns_cookie(ctx), ctx->sk->src_port, tcp);
 	if (is_connect_excluded(&call->question.to))
 		call->way = WIRE_EXCLUDED;
 	else if (ctx->sk->src_port != 0)
@@ -341,6 +343,7 @@ int BPF_PROG(ended, const struct sock *sk)
 	struct question question;
 	bool untold;
 
+	pass_on(netns, port, &sk->__sk_common);
 	/* What is not to be given keeps its marks, whoever was on it. */
 	if (!namespace || is_marked(&namespace->allowed, port))
 		return 0;
@@ -372,6 +375,7 @@ int BPF_PROG(reset, const struct sock *sk)
 	if (common->skc_state != BPF_TCP_CLOSE || common->skc_dport == 0)
 		return 0;
 	port = port_of(sk);
+	pass_on(common->skc_net.net->net_cookie, port, common);
 	if (BPF_CORE_READ_BITFIELD(common, skc_reuse) != 0)
 		told[port % TOLD] = (__u64)sk;
 	if (records_made == 0)

@@ -21,6 +21,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/kernel_types.h"
+#include "bpf/vouched.h"
 #include "wire/kernel_mode.h"
 
 #define CHAIN_MAX  128	/* buckets of other ports in the same slot */
@@ -35,6 +36,7 @@ struct question {
 		[4];  /* the address that the socket is bound to; or from where the connection may come */
 	__u64 now_ns; /* the coarse clock, which may be some milliseconds late and costs next to nothing */
 	__u64 who; /* struct sock *, or 0: who asks, and does not count; with tell_source the one that is asked */
+	bool not_all; /* whoever is behind one that is vouched for may be left out (vouched.h) */
 	bool ipv4;
 	bool bound;	   /* the socket has an address, or is about to get it */
 	bool source_known; /* if it has none */
@@ -66,11 +68,12 @@ struct look {
 	 * the last one counts the connection with it only. */
 	__u64 first_leaves, last_leaves;
 	__u32 found;	  /* the bits above */
-	__u32 owners;	  /* 0: nobody is on the port */
-	__u32 visited;	  /* those on other addresses, too */
 	__u32 port;	  /* which is asked for */
+	__u16 owners;	  /* 0: nobody is on the port */
+	bool visited;	  /* some are, if only on other addresses */
 	bool may_share;	  /* the kernel has noted that all who bound the port share it */
 	bool kernel_only; /* the kernel has chosen the port for all who are on it, and may once more */
+	bool cut_short;	  /* the owners behind question.vouched were left out */
 	__u64 asked; /* with tell_source: struct sock_common * of who was asked, and is connected; 0: nobody */
 };
 
@@ -247,6 +250,14 @@ static __always_inline long next_list(struct walk *walk)
 	return 0;
 }
 
+static __always_inline void cut_short(struct walk *walk)
+{
+	if (!walk->node)
+		return;
+	walk->node = NULL;
+	walk->look->cut_short = true;
+}
+
 /* One step: the next owner, or the next list of owners. */
 static long visit(unsigned index, struct walk *walk)
 {
@@ -254,9 +265,11 @@ static long visit(unsigned index, struct walk *walk)
 
 	if (walk->node) {
 		owner = next_owner(walk);
-		walk->look->visited++;
+		walk->look->visited = true;
 		if (owner->skc_num != walk->look->port)
 			walk->look->found |= DOUBTFUL;
+		if (walk->question->not_all && is_vouched(walk->question->to.netns, walk->look->port, owner))
+			cut_short(walk);
 		if (is_beside(walk->question, owner) || is_left_out(walk->question, owner))
 			return 0;
 		walk->look->owners++;
@@ -285,7 +298,7 @@ static __always_inline void walk_owners(struct walk *walk)
 	walk->node = NULL;
 	walk->list = first;
 	bpf_loop(OWNERS_MAX, visit, walk, 0);
-	if (has_ended(walk) && walk->look->visited != 0 && bucket->bhash2.first == first)
+	if (has_ended(walk) && walk->look->visited && bucket->bhash2.first == first)
 		return;
 	walk->look->found |= DOUBTFUL;
 }
@@ -298,8 +311,8 @@ __noinline int look_at(const struct question *question, struct look *look)
 	if (!question || !look)
 		return 0;
 	look->first_leaves = look->last_leaves = look->found = 0;
-	look->owners = look->visited = 0;
-	look->may_share = look->kernel_only = false;
+	look->owners = 0;
+	look->visited = look->may_share = look->kernel_only = look->cut_short = false;
 	look->asked = 0;
 	find_bucket(&walk);
 	if (walk.bucket)
@@ -315,7 +328,7 @@ static long visit_other(unsigned index, struct walk *walk)
 		owner = next_owner(walk);
 		if ((__u64)owner == walk->question->who)
 			return 0;
-		walk->look->owners++;
+		walk->look->visited = true;
 		return 1;
 	}
 	return next_list(walk);
@@ -335,7 +348,7 @@ __noinline int is_alone(const struct question *question, unsigned port)
 	walk.node = NULL;
 	walk.list = walk.bucket->bhash2.first;
 	bpf_loop(OWNERS_MAX, visit_other, &walk, 0);
-	return look.owners == 0;
+	return !look.visited;
 }
 
 /* Is there no bucket for the port? Costs less than a look. */

@@ -14,7 +14,6 @@
 #include "bpf/kept_away.h"
 #include "bpf/port_namespace.h"
 
-#define CLAIMS	 65536
 #define CLAIM_NS 20000000ull /* two ticks of the coarse clock at its slowest */
 
 /* Without pointers into maps, so that functions which the verifier looks at once can have it. */
@@ -24,6 +23,7 @@ struct call {
 	bool ipv6_socket;   /* which may connect to a mapped address */
 	bool was_given;	    /* the port that is tried: once before, to a connect() */
 	bool just_given;    /* and that not CLAIM_NS ago */
+	bool source_sure;   /* not by a guess */
 	__u8 done;	    /* a port was given */
 	__u8 refused;	    /* some bind was */
 	bool kept;	    /* some port was kept away (kept_away.h) */
@@ -33,7 +33,7 @@ struct call {
 
 __u64 ways[WIRE_HOOKS][WIRE_WAYS];
 /* Found by a hash: to share one only means to try another port. With GIVEN, a connect() was given the port, and the claim is over. */
-static __u64 claimed_until_ns[CLAIMS];
+static __u64 claimed_until_ns[PLACES];
 #define GIVEN 1ull
 
 static __always_inline void count(const struct call *call, unsigned way)
@@ -48,7 +48,7 @@ static __always_inline void count(const struct call *call, unsigned way)
 
 static __always_inline __u64 *claim_of(__u64 netns, unsigned port)
 {
-	return &claimed_until_ns[(port + (__u32)netns * 40503u) % CLAIMS];
+	return &claimed_until_ns[place_of(netns, port)];
 }
 
 static __always_inline bool is_just_given(const struct call *call, unsigned port)
@@ -83,11 +83,14 @@ static __always_inline void settle_claim(const struct call *call, unsigned port)
 		call->done ? (call->question.now_ns + CLAIM_NS) | GIVEN : call->claim_before;
 }
 
+static __always_inline void set_option(struct bpf_sock_addr *ctx, int option, int value)
+{
+	bpf_setsockopt(ctx, SOL_SOCKET, option, &value, sizeof(value));
+}
+
 static __always_inline void share(struct bpf_sock_addr *ctx)
 {
-	int on = 1;
-
-	bpf_setsockopt(ctx, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	set_option(ctx, SO_REUSEADDR, 1);
 }
 
 /* Always 0, which the verifier does not know. What begins with it is any number to it, and it goes round a loop once

@@ -37,17 +37,73 @@ static __always_inline bool bind_to(struct bpf_sock_addr *ctx, const struct call
 	return bpf_bind(ctx, (struct sockaddr *)&in, sizeof(in)) == 0;
 }
 
+/* Since Linux 6.8 the kernel asks each owner of the port whether it shares (inet_csk_get_port() notes that all do in a bucket
+ * that has no list yet, and by then it has one), which costs what a look at all of them costs. It asks nobody when the last
+ * one had SO_REUSEPORT while it was bound, and was the same user's (sk_reuseport_match()). */
+static __always_inline bool bind_unasked(struct bpf_sock_addr *ctx, const struct call *call, unsigned port)
+{
+	bool bound;
+
+	set_option(ctx, SO_REUSEPORT, 1);
+	bound = bind_to(ctx, call, port);
+	set_option(ctx, SO_REUSEPORT, 0);
+	return bound;
+}
+
 static __always_inline void give(struct bpf_sock_addr *ctx, struct call *call, unsigned port,
 				 enum wire_way way)
 {
+	bool bound;
+
 	share(ctx);
-	if (bind_to(ctx, call, port)) {
+	bound = way == WIRE_FRESH ? bind_to(ctx, call, port) : bind_unasked(ctx, call, port);
+	if (bound) {
 		call->done = true;
 		call->way = way;
 		return;
 	}
 	count(call, WIRE_BIND_REFUSED);
 	call->refused = true;
+}
+
+/* Is there a connection with the destination from this port, or somebody listening? */
+__noinline int is_connected(struct bpf_sock_addr *ctx, const struct call *call, unsigned port)
+{
+	struct bpf_sock_tuple tuple = { 0 };
+	const struct question *question;
+	struct bpf_sock *sk;
+
+	if (!call)
+		return 1;
+	question = &call->question;
+	if (question->ipv4) {
+		tuple.ipv4.saddr = question->to.address_be[3];
+		tuple.ipv4.daddr = question->source_be[3];
+		tuple.ipv4.sport = (__u16)question->to.port_be;
+		tuple.ipv4.dport = bpf_htons(port);
+		sk = bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+	} else {
+		__builtin_memcpy(tuple.ipv6.saddr, question->to.address_be, sizeof(tuple.ipv6.saddr));
+		__builtin_memcpy(tuple.ipv6.daddr, question->source_be, sizeof(tuple.ipv6.daddr));
+		tuple.ipv6.sport = (__u16)question->to.port_be;
+		tuple.ipv6.dport = bpf_htons(port);
+		sk = bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
+	}
+	if (!sk)
+		return 0;
+	bpf_sk_release(sk);
+	return 1;
+}
+
+/* bpf_skc_lookup_tcp reads what the kernel's connect() is about to read; it wants the source address, for sure. */
+static __always_inline void look_far_enough(struct bpf_sock_addr *ctx, struct call *call, unsigned port,
+					    struct look *look)
+{
+	call->question.not_all = call->question.bound || call->source_sure;
+	look_for(call, port, look);
+	call->question.not_all = false;
+	if (look->cut_short && is_connected(ctx, call, port))
+		look_for(call, port, look);
 }
 
 /* Gives the port if its verdict, which is returned, is at most `worst`. */
@@ -58,7 +114,7 @@ __noinline int try_port(struct bpf_sock_addr *ctx, struct call *call, unsigned p
 
 	if (!call || port == 0 || port > 65535 || !claim(call, port))
 		return UNSURE;
-	look_for(call, port, &look);
+	look_far_enough(ctx, call, port, &look);
 	verdict = verdict_of(&look, call->was_given, call->just_given);
 	if (verdict <= worst)
 		give(ctx, call, port,
@@ -67,6 +123,9 @@ __noinline int try_port(struct bpf_sock_addr *ctx, struct call *call, unsigned p
 					  : WIRE_SHARED);
 	else
 		count(call, WIRE_MISS);
+	if (call->done)
+		vouch(call->question.to.netns, port,
+		      has(&look, IDLE | KEPT | DOUBTFUL) ? 0 : call->question.who);
 	settle_claim(call, port);
 	return verdict;
 }

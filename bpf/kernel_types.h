@@ -15,6 +15,7 @@
 #define AF_INET6     10
 #define SOL_SOCKET   1
 #define SO_REUSEADDR 2
+#define SO_REUSEPORT 15
 
 #define E2BIG	      7
 #define EADDRNOTAVAIL 99

@@ -39,7 +39,7 @@ struct found {
 	__u16 fresh; /* which is tried first */
 	__u16 idle;  /* where somebody was idle */
 	__u16 start; /* the survey's first port */
-	__u32 looked, free;
+	__u16 looked, free;
 	__u16 ended, waiting, elsewhere, unsure, kernel_may, taken; /* a port of that kind; 0: none */
 	__u64 waiting_leaves;					    /* TIME_WAIT, in jiffies */
 	__u64 leaves; /* likewise, the first of those that may set a port free */

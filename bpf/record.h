@@ -148,6 +148,7 @@ static __always_inline void tell_source(struct call *call, struct record *record
 		return;
 	__builtin_memcpy(call->question.source_be, record->source_be, sizeof(record->source_be));
 	call->question.source_known = true;
+	call->source_sure = record->source_ns != 0;
 }
 
 /* NULL: there is none. Tells the call from where connections go to its destination, if that is known. */
