@@ -38,7 +38,7 @@ static void told(void *state, enum sim_news news, const struct sim_ask *about, u
 
 const struct sim_policy sim_policy_berth_both_ends = {
 	.name = "berth-both-ends",
-	.source = "the same, told berth_space_close() where the peer closed first, too",
+	.source = "libberth; as berth, told berth_space_close() where the peer closed first, too",
 	.size = size,
 	.start = start,
 	.pick = sim_libberth_pick,

@@ -29,6 +29,6 @@ static unsigned pick(void *state, struct sim_ask *ask)
 
 const struct sim_policy sim_policy_linux_bind_reuse = {
 	.name = "linux-bind-reuse",
-	.source = "the same with SO_REUSEADDR and ip_autobind_reuse=1",
+	.source = "Linux 6.12, inet_csk_find_open_port(), with SO_REUSEADDR and ip_autobind_reuse=1",
 	.pick = pick,
 };
