@@ -37,6 +37,7 @@ struct question {
 	__u64 now_ns; /* the coarse clock, which may be some milliseconds late and costs next to nothing */
 	__u64 who; /* struct sock *, or 0: who asks, and does not count; with tell_source the one that is asked */
 	bool not_all; /* whoever is behind one that is vouched for may be left out (vouched.h) */
+	bool brief;   /* one that is not in TIME_WAIT is enough; the rest may be left out */
 	bool ipv4;
 	bool bound;	   /* the socket has an address, or is about to get it */
 	bool source_known; /* if it has none */
@@ -250,11 +251,17 @@ static __always_inline long next_list(struct walk *walk)
 	return 0;
 }
 
-static __always_inline void cut_short(struct walk *walk)
+static __always_inline void cut_list(struct walk *walk)
 {
 	if (!walk->node)
 		return;
 	walk->node = NULL;
+	walk->look->cut_short = true;
+}
+
+static __always_inline void cut_all(struct walk *walk)
+{
+	walk->node = walk->list = NULL;
 	walk->look->cut_short = true;
 }
 
@@ -269,11 +276,13 @@ static long visit(unsigned index, struct walk *walk)
 		if (owner->skc_num != walk->look->port)
 			walk->look->found |= DOUBTFUL;
 		if (walk->question->not_all && is_vouched(walk->question->to.netns, walk->look->port, owner))
-			cut_short(walk);
+			cut_list(walk);
 		if (is_beside(walk->question, owner) || is_left_out(walk->question, owner))
 			return 0;
 		walk->look->owners++;
 		walk->look->found |= judge(walk, owner);
+		if (walk->question->brief && has(walk->look, NOT_WAITING))
+			cut_all(walk);
 		return 0;
 	}
 	return next_list(walk);

@@ -13,6 +13,7 @@
 
 #define BIND_FRESH_TRIES 8
 #define BIND_LOOKS	 48
+#define BIND_OWNERS	 256 /* were met, and a port to share: enough have been seen */
 #define BIND_STANDS_NS	 100000000ull
 #define BIND_SMALL	 512 /* ports: so few are searched every time */
 
@@ -23,6 +24,7 @@ struct binding {
 	__u64 start;
 	__u64 fresh, waiting, shared; /* a port of that kind; 0: none */
 	__u64 leaves, owners; /* when the one leaves TIME_WAIT, in jiffies; how many are on the other */
+	__u64 met;	      /* owners */
 };
 
 static __always_inline bool nobody_is_on(const struct look *look)
@@ -86,10 +88,24 @@ static __always_inline void note_for_bind(struct binding *binding, unsigned port
 		binding->waiting = port;
 		binding->leaves = look->last_leaves;
 	}
-	if (binding->shared == 0 || look->owners < binding->owners) {
+	if (!look->cut_short && (binding->shared == 0 || look->owners < binding->owners)) {
 		binding->shared = port;
 		binding->owners = look->owners;
 	}
+}
+
+static __always_inline void look_and_note_for_bind(struct binding *binding, unsigned port)
+{
+	struct look look;
+
+	look_for(&binding->call, port, &look);
+	note_for_bind(binding, port, &look);
+	binding->met = (binding->met + look.owners) & 0xffff; /* a bound for the verifier */
+}
+
+static __always_inline bool has_met_enough(const struct binding *binding)
+{
+	return APART(binding->shared) != 0 && APART(binding->met) >= BIND_OWNERS;
 }
 
 /* Among ports drawn at random: the longest-waiting, and one that few are on, where the connection to come is least likely to
@@ -97,27 +113,24 @@ static __always_inline void note_for_bind(struct binding *binding, unsigned port
 static long look_at_some(unsigned index, struct binding *binding)
 {
 	unsigned port = pick_of(binding->namespace, &binding->namespace->allowed);
-	struct look look;
 
 	if (port == 0)
 		return 1;
-	look_for(&binding->call, port, &look);
-	note_for_bind(binding, port, &look);
-	return 0;
+	look_and_note_for_bind(binding, port);
+	return has_met_enough(binding);
 }
 
 static long look_at_all(unsigned index, struct binding *binding)
 {
 	unsigned first = first_port(binding->namespace), last = last_port(binding->namespace);
 	unsigned port = binding->start + index;
-	struct look look;
 
 	if (port > last)
 		port -= last - first + 1u;
 	if (is_marked(&binding->namespace->allowed, port))
 		return 0;
-	look_for(&binding->call, port, &look);
-	note_for_bind(binding, port, &look);
+	binding->call.question.brief = has_met_enough(binding);
+	look_and_note_for_bind(binding, port);
 	return APART(binding->fresh) != 0;
 }
 
@@ -133,8 +146,8 @@ static __always_inline bool is_known_to_be_out(const struct binding *binding)
 	       namespace->bind_source_be[2] == source_be[2] && namespace->bind_source_be[3] == source_be[3];
 }
 
-/* The last resort before ports are shared: a connection from a shared port may exist already, and then fails. Costs what the
- * kernel's own search costs, and stands for a while. */
+/* The last resort before ports are shared, as a connection from a shared port may exist already, and then fails: is there one that
+ * nobody is on, or that is only in TIME_WAIT? Costs what the kernel's own search costs, and stands for a while. */
 static __always_inline void search_all(struct binding *binding)
 {
 	struct port_namespace *namespace = binding->namespace;
@@ -144,6 +157,7 @@ static __always_inline void search_all(struct binding *binding)
 	count(&binding->call, WIRE_SURVEY);
 	binding->start = first + draw(span);
 	bpf_loop(span, look_at_all, binding, 0);
+	binding->call.question.brief = false;
 	binding->call.question.now_ns = bpf_ktime_get_coarse_ns();
 	if (binding->fresh != 0)
 		return;
@@ -155,7 +169,7 @@ static __always_inline void search_all(struct binding *binding)
 
 static __always_inline void name_scarce(struct binding *binding)
 {
-	binding->fresh = binding->waiting = binding->shared = nothing;
+	binding->fresh = binding->waiting = binding->shared = binding->met = nothing;
 	if (is_known_to_be_out(binding))
 		bpf_loop(BIND_LOOKS, look_at_some, binding, 0);
 	else
