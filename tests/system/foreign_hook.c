@@ -3,12 +3,15 @@
  * Attaches a program of its own, "somebody", that allows everything, to a hook of a cgroup, says "attached", and keeps
  * it there until its standard input ends.
  *
- *   foreign_hook CGROUP connect4|connect6|bind4|bind6
+ *   foreign_hook CGROUP connect4|connect6|bind4|bind6 [alone]
+ *
+ * alone: in the older way, which allows no second program there.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,20 +41,27 @@ static int load(enum bpf_attach_type type)
 			     sizeof(code) / sizeof(code[0]), &options);
 }
 
+static int attach(int program, int cgroup, enum bpf_attach_type type, bool alone)
+{
+	return alone ? bpf_prog_attach(program, cgroup, type, 0)
+		     : bpf_link_create(program, cgroup, type, NULL);
+}
+
 int main(int argc, char **argv)
 {
+	bool alone = argc == 4 && strcmp(argv[3], "alone") == 0;
 	size_t hook = 0;
 	int cgroup, program;
 
-	while (argc == 3 && hook < HOOKS && strcmp(argv[2], hooks[hook].name) != 0)
+	while ((argc == 3 || alone) && hook < HOOKS && strcmp(argv[2], hooks[hook].name) != 0)
 		hook++;
-	if (argc != 3 || hook == HOOKS) {
-		fputs("usage: foreign_hook CGROUP connect4|connect6|bind4|bind6\n", stderr);
+	if ((argc != 3 && !alone) || hook == HOOKS) {
+		fputs("usage: foreign_hook CGROUP connect4|connect6|bind4|bind6 [alone]\n", stderr);
 		return 2;
 	}
 	cgroup = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	program = load(hooks[hook].type);
-	if (cgroup < 0 || program < 0 || bpf_link_create(program, cgroup, hooks[hook].type, NULL) < 0) {
+	if (cgroup < 0 || program < 0 || attach(program, cgroup, hooks[hook].type, alone) < 0) {
 		fprintf(stderr, "foreign_hook: %s: %s\n", argv[1], strerror(errno));
 		return 1;
 	}
@@ -59,5 +69,7 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	while (getchar() != EOF)
 		;
+	if (alone)
+		bpf_prog_detach2(program, cgroup, hooks[hook].type); /* a link goes with us */
 	return 0;
 }
