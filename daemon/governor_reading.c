@@ -39,7 +39,7 @@ static void see(void *context, const struct socket_entry *entry)
 		return; /* a full socket, or one that is about to go */
 	since_ns = waiting_entered(reading->known, entry->cookie);
 	if (since_ns == 0)
-		since_ns = clock_ns() - age_ms * 1000000ull;
+		since_ns = reading->filled_ns - age_ms * 1000000ull;
 	reading_add(reading, &who, since_ns, entry->tcp_state == TCP_TIME_WAIT);
 }
 
@@ -55,13 +55,18 @@ int reading_make(struct reading *reading, void (*meanwhile)(void *context), void
 	_Alignas(8) char piece[SOCKET_TABLE_LARGEST_PIECE];
 	struct socket_table table = { 0 };
 	int status = socket_table_open(&table);
+	uint64_t next_filled_ns;
 
 	if (status == 0)
 		status = socket_table_dump_left(&table);
 	if (status == 0)
 		status = 1;
+	next_filled_ns = clock_ns();
 	while (status > 0) {
+		/* The kernel wrote this piece when it was asked, or at the end of the last receive (netlink_recvmsg()). */
+		reading->filled_ns = next_filled_ns;
 		status = socket_table_receive(&table, piece, sizeof(piece));
+		next_filled_ns = clock_ns();
 		if (status >= 0)
 			status = socket_table_read(piece, (size_t)status, see, reading);
 		meanwhile(context);

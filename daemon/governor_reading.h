@@ -23,6 +23,7 @@ struct reading_one {
 
 struct reading {
 	const struct waiting *known; /* what was seen to enter: since_ns is exact */
+	uint64_t filled_ns;	     /* when the kernel wrote what is read now */
 	struct reading_one *list;
 	size_t count, room;
 	bool failed; /* no memory */

@@ -229,11 +229,13 @@ def test_restart(governed):
     """Killed with 100,000 in TIME_WAIT: the next one learns them, and their order."""
     governed.start(cap(150000))
     governed.close_first(10000, 100000)
+    time.sleep(1)  # what a dump tells of ages is some milliseconds wrong, more on a busy machine
+    governed.close_first(FIRST + 10000, 10)
     governed.daemon.kill()
     governed.daemon.wait()
     governed.close_first(FIRST + 20000, 10)
     governed.start(cap(20))
-    governed.wait_for_ports([*range(29990, 30000), *range(FIRST + 20000, FIRST + 20010)])
+    governed.wait_for_ports([*range(FIRST + 10000, FIRST + 10010), *range(FIRST + 20000, FIRST + 20010)])
 
 
 def test_no_sock_destroy(governed):
