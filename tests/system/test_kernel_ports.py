@@ -8,7 +8,7 @@ import json
 import subprocess
 
 import pytest
-from conftest import KERNEL, Namespace, tool
+from conftest import BERTH, BPF_FS, KERNEL, Namespace, sum_ways, tool
 
 FIRST, PORTS = 40000, 200
 PYTHON = "/usr/bin/python3"
@@ -270,6 +270,36 @@ s = made(NO_PORT); s.bind(("127.0.0.1", 0)); assert port(s) == 0
     )
     # bound: the explicit port, in bind() and in connect(); in connect() also the port of bind() from its own range, and MPTCP's
     assert ways == {"bound": 4, "own-choice": 7, "not-tcp": 3}, ways
+
+
+VRF = """
+wholly = socket.create_connection(("127.0.0.1", 7001))
+other = socket.socket(); other.bind(("127.0.0.1", 0)); other.connect(("127.0.0.1", 7002))
+tell([s.getsockopt(1, 25, 16).rstrip(b"\\0").decode() for s in (wholly, other)])
+tell([s.getsockopt(1, 2) for s in (wholly, other)]) # SO_REUSEADDR is what kernel mode sets
+"""
+
+
+def test_sockets_of_a_vrf(machine):
+    """A program that `ip vrf exec` has started: each of its sockets is bound to a device as it is made. Done here as there, by a
+    hook of its cgroup, but to lo: not every kernel has VRFs."""
+    daemon = machine.popen([BERTH, "daemon", machine.options[0], f"--pin={BPF_FS}/berth"], stderr=subprocess.PIPE)
+    assert "attached" in daemon.stderr.readline()
+    machine.net.sink()
+    ways = lambda: sum_ways(machine.json([BERTH, "status", "--json"])["kernel_mode"]["ways"])
+    command = [*machine.steered, PYTHON, "-c", PREAMBLE + VRF]
+    assert machine.output(command) == '["", ""]\n[1, 1]\n'
+    before = ways()
+    vrf = machine.popen([tool("foreign_hook"), machine.cgroup, "sock_create"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert vrf.stdout.readline() == "attached\n"
+    assert machine.output(command) == '["lo", "lo"]\n[0, 0]\n'
+    now = ways()
+    # connect(); bind(); connect() of what has a port
+    assert {name: now[name] - before[name] for name in now if now[name] != before[name]} == {"own-choice": 2, "bound": 1}
+    vrf.stdin.close()
+    vrf.wait(10)
+    machine.end(daemon)
+    machine.run([BERTH, "detach", f"--pin={BPF_FS}/berth"])
 
 
 def test_reserved_ports_and_a_range_that_changes(world, kernel_mode):
