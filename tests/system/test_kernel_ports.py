@@ -272,6 +272,55 @@ s = made(NO_PORT); s.bind(("127.0.0.1", 0)); assert port(s) == 0
     assert ways == {"bound": 4, "own-choice": 7, "not-tcp": 3}, ways
 
 
+OLDER = """
+FIRST, kept = int(sys.argv[1]), []
+for p in range(FIRST, FIRST + 140):
+    s = made(*[REUSE] * (p % 5 >= 2)); s.bind(("127.0.0.1", p))
+    if p % 5 == 0: s.listen()
+    if p % 5 >= 3: s.connect(("127.0.0.1", 7001 + p % 2))
+    if p % 5 == 4: s.close()
+    else: kept.append(s)
+later = [made() for i in range(10)]
+for s in later: s.bind(("127.0.0.1", 0))
+settle(); time.sleep(1.2)
+tell("ready"); sys.stdin.readline()
+tell([s.connect_ex(("127.0.0.1", 7001)) for s in later])
+sys.stdin.read()
+"""
+NEWER = """
+kept = []
+def had(call):
+    s = made(); kept.append(s)
+    try: call(s)
+    except OSError: return False
+    return True
+calls = {"connect": lambda s: s.connect(("127.0.0.1", 7001)), "bind": lambda s: s.bind(("127.0.0.1", 0))}
+tell(sum(had(calls[sys.argv[1]]) for i in range(PORTS + 10)))
+"""
+
+
+@pytest.mark.parametrize("call", ["connect", "bind"])
+def test_sockets_older_than_the_daemon(machine, call):
+    """Listeners, bound sockets, connections and TIME_WAIT of a program that it steers only from now on: what stock Linux finds
+    between them it finds, and what they had before serves them."""
+    machine.net.sink()
+    found = []
+    for first in FIRST, FIRST + 1000:
+        machine.net.sysctl("ipv4.ip_local_port_range", f"{first} {first + PORTS - 1}")
+        older = machine.popen([*machine.steered, PYTHON, "-c", PREAMBLE + OLDER, str(first)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert older.stdout.readline() == '"ready"\n'
+        daemon = machine.start()[0] if found else None
+        older.stdin.write("\n")
+        older.stdin.flush()
+        assert json.loads(older.stdout.readline()) == [0] * 10
+        found.append(machine.json([*machine.steered, PYTHON, "-c", PREAMBLE + NEWER, call]))
+        older.communicate()
+    machine.end(daemon)
+    machine.detach()
+    stock, steered = found
+    assert 50 == stock <= steered < PORTS, found
+
+
 VRF = """
 wholly = socket.create_connection(("127.0.0.1", 7001))
 other = socket.socket(); other.bind(("127.0.0.1", 0)); other.connect(("127.0.0.1", 7002))
