@@ -78,7 +78,8 @@ $(BUILD)/%.o: %.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # The eBPF programs, and the headers by which their loaders carry them along. Always by clang; one for all builds' flags.
-BPF_CC  = clang -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -iquote . \
+BPF_CLANG = clang
+BPF_CC  = $(BPF_CLANG) -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -iquote . \
 	  -idirafter /usr/include/$(shell $(CC) -print-multiarch) -MMD -MP -c
 $(BUILD)/bpf/%.o: bpf/%.bpf.c
 	$(call say,BPF)

@@ -13,6 +13,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "daemon/detach.h"
 #include "daemon/excluded.h"
 #include "daemon/governor.h"
 #include "daemon/install.h"
@@ -199,36 +200,62 @@ static void say_what_was_done(const struct daemon *daemon, enum install_verdict 
 	say("%s; steers %s, pinned in %s", done[verdict], daemon->cgroup, daemon->install.dir);
 }
 
-/* What the settings in force need; the hooks are open. */
-static bool install(struct daemon *daemon, enum install_verdict *ret_verdict)
+static bool install_locked(struct daemon *daemon, enum install_verdict *ret_verdict)
 {
 	int lock = pins_lock_change(daemon->install.dir);
-	enum install_verdict verdict;
 	bool done;
 
+	*ret_verdict = INSTALL_REFUSED;
 	if (lock < 0)
-		return trouble_say(&daemon->trouble, "%.300s: %s", daemon->install.dir, strerror(-lock));
-	verdict = install_plan(&daemon->install, daemon->hooks, &daemon->trouble);
-	done = verdict != INSTALL_REFUSED &&
-	       (verdict == INSTALL_SAME
+		return trouble_say(&daemon->trouble, "%.300s: the lock cannot be had: %s",
+				   daemon->install.dir, strerror(-lock));
+	*ret_verdict = install_plan(&daemon->install, daemon->hooks, &daemon->trouble);
+	done = *ret_verdict != INSTALL_REFUSED &&
+	       (*ret_verdict == INSTALL_SAME
 			? settings_write_pinned(&daemon->config, daemon->install.dir, &daemon->trouble)
 			: install_carry_out(&daemon->install, daemon->hooks, &daemon->trouble));
 	close(lock);
-	*ret_verdict = verdict;
+	return done;
+}
+
+/* What the settings in force need; the hooks are open, and closed hereafter. */
+static bool install(struct daemon *daemon, enum install_verdict *ret_verdict)
+{
+	bool done = install_locked(daemon, ret_verdict);
+
 	/* The pins keep what is needed, and only they: or the hooks would outlive a detaching. */
 	hooks_close(daemon->hooks);
 	daemon->hooks = NULL;
 	return done;
 }
 
+static void see_nothing(void *context, enum detached kind, const char *name)
+{
+	(void)context, (void)kind, (void)name;
+}
+
+static void add(struct trouble *trouble, const char *words)
+{
+	size_t length = strlen(trouble->text);
+
+	snprintf(trouble->text + length, sizeof(trouble->text) - length, "; %s", words);
+}
+
+/* Where nothing was there before, nothing stays. */
 static bool begin_to_steer(struct daemon *daemon)
 {
 	enum install_verdict verdict;
+	struct trouble unseen;
 
-	if (!install(daemon, &verdict))
-		return false;
-	say_what_was_done(daemon, verdict);
-	return true;
+	if (install(daemon, &verdict)) {
+		say_what_was_done(daemon, verdict);
+		return true;
+	}
+	if (verdict == INSTALL_NEW)
+		detach(daemon->install.dir, see_nothing, NULL, &unseen);
+	else if (verdict == INSTALL_REPLACE)
+		add(&daemon->trouble, "all hooks that were there stay attached");
+	return false;
 }
 
 /* From now on a signal waits until what was begun is done. */
@@ -248,7 +275,8 @@ static bool take_signals(struct daemon *daemon)
 static bool watch_pins(struct daemon *daemon)
 {
 	daemon->changes = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	return inotify_add_watch(daemon->changes, daemon->install.dir, IN_DELETE) >= 0 ||
+	return (daemon->changes >= 0 &&
+		inotify_add_watch(daemon->changes, daemon->install.dir, IN_DELETE) >= 0) ||
 	       trouble_say(&daemon->trouble, "%.300s: cannot be watched: %s", daemon->install.dir,
 			   strerror(errno));
 }
@@ -340,8 +368,21 @@ static void say_if_cgroup_stays(struct daemon *daemon)
 		say("still steers %s: for another cgroup, 'berth detach', and start again", daemon->cgroup);
 }
 
+/* What could not be taken may have been written in part. */
+static void put_back(struct daemon *daemon, const struct config *before)
+{
+	struct trouble trouble;
+
+	daemon->config = *before;
+	if (settings_write_pinned(before, daemon->install.dir, &trouble))
+		say("%s; the settings stay as they were", daemon->trouble.text);
+	else
+		say("%s; nor can the settings before be put back: %s", daemon->trouble.text, trouble.text);
+}
+
 static void reload(struct daemon *daemon)
 {
+	const struct config before = daemon->config;
 	enum install_verdict verdict;
 
 	service_tell("RELOADING=1");
@@ -354,7 +395,7 @@ static void reload(struct daemon *daemon)
 		look_for_cgroups_anew(daemon);
 		say_if_cgroup_stays(daemon);
 	} else {
-		say("%s; the settings stay as they were", daemon->trouble.text);
+		put_back(daemon, &before);
 	}
 	service_tell("READY=1");
 }

@@ -101,11 +101,18 @@ static bool is_newer_format(const char *dir, struct trouble *trouble)
 	return true;
 }
 
+static bool is_this_build(const char *dir)
+{
+	char build[PATH_MAX];
+
+	return pins_read(dir, PINS_WORD_BUILD, build) && strcmp(build, hooks_build()) == 0;
+}
+
 enum install_verdict install_plan(const struct install *install, const struct hooks *hooks,
 				  struct trouble *ret_trouble)
 {
 	struct survey survey = { .cgroup_id = install->cgroup_id };
-	char cgroup[PATH_MAX], build[PATH_MAX];
+	char cgroup[PATH_MAX];
 
 	if (is_newer_format(install->dir, ret_trouble))
 		return INSTALL_REFUSED;
@@ -120,8 +127,7 @@ enum install_verdict install_plan(const struct install *install, const struct ho
 	}
 	if (survey.there == 0)
 		return INSTALL_NEW;
-	pins_read(install->dir, PINS_WORD_BUILD, build);
-	if (strcmp(build, hooks_build()) == 0 && is_complete(install, hooks, survey.there))
+	if (is_this_build(install->dir) && is_complete(install, hooks, survey.there))
 		return INSTALL_SAME;
 	return INSTALL_REPLACE;
 }
@@ -135,21 +141,25 @@ static bool is_layout(const char *dir, const char *layout)
 	return pins_read(dir, PINS_WORD_LAYOUT, pinned) && strcmp(pinned, layout) == 0;
 }
 
-/* Goes on with the maps that are there. One that is not is made anew. */
-static void reuse_maps(const struct install *install, const struct hooks *hooks)
+/* Goes on with the maps that are there. One that is not is made anew. Whether all are there. */
+static bool reuse_maps(const struct install *install, const struct hooks *hooks)
 {
 	char path[PATH_MAX];
 	struct bpf_map *map;
+	bool all = true;
 	int fd;
 
 	bpf_object__for_each_map(map, hooks_object(hooks)) {
-		pins_map_path(install->dir, bpf_map__name(map), path);
-		fd = layout_map_lasts(map) ? bpf_obj_get(path) : -1;
-		if (fd < 0)
+		if (!layout_map_lasts(map))
 			continue;
-		bpf_map__reuse_fd(map, fd); /* takes a copy */
-		close(fd);
+		pins_map_path(install->dir, bpf_map__name(map), path);
+		fd = bpf_obj_get(path);
+		if (fd < 0 || bpf_map__reuse_fd(map, fd) < 0) /* takes a copy */
+			all = false;
+		if (fd >= 0)
+			close(fd);
 	}
+	return all;
 }
 
 static bool put_maps(const struct install *install, const struct hooks *hooks, struct trouble *trouble)
@@ -244,9 +254,10 @@ static void sweep_map(void *context, const char *name, const char *path)
 
 /* ---- all of it ---- */
 
-static bool begin(const struct install *install, bool same_layout, struct trouble *trouble)
+/* Hooks of this very build, on its own maps, are that half-way through as well: is_complete() sees which are missing. */
+static bool begin(const struct install *install, bool same_build, bool same_layout, struct trouble *trouble)
 {
-	return pins_write(install->dir, PINS_WORD_BUILD, NULL, trouble) &&
+	return (same_build || pins_write(install->dir, PINS_WORD_BUILD, NULL, trouble)) &&
 	       (same_layout || pins_write(install->dir, PINS_WORD_LAYOUT, NULL, trouble)) &&
 	       pins_write(install->dir, PINS_WORD_FORMAT, PINS_FORMAT, trouble) &&
 	       pins_write(install->dir, PINS_WORD_VERSION, BERTH_VERSION, trouble) &&
@@ -256,14 +267,13 @@ static bool begin(const struct install *install, bool same_layout, struct troubl
 bool install_carry_out(const struct install *install, struct hooks *hooks, struct trouble *ret_trouble)
 {
 	struct sweep sweep = { install, hooks_object(hooks) };
+	bool same_layout, same_build;
 	char layout[32];
-	bool same_layout;
 
 	snprintf(layout, sizeof(layout), "%016" PRIx64, layout_of(hooks_object(hooks)));
 	same_layout = is_layout(install->dir, layout);
-	if (same_layout)
-		reuse_maps(install, hooks);
-	if (!hooks_load(hooks, ret_trouble) || !begin(install, same_layout, ret_trouble) ||
+	same_build = same_layout && reuse_maps(install, hooks) && is_this_build(install->dir);
+	if (!hooks_load(hooks, ret_trouble) || !begin(install, same_build, same_layout, ret_trouble) ||
 	    !put_maps(install, hooks, ret_trouble) ||
 	    !pins_write(install->dir, PINS_WORD_LAYOUT, layout, ret_trouble) ||
 	    !settings_write_pinned(install->config, install->dir, ret_trouble) ||

@@ -36,7 +36,7 @@ enum install_verdict install_plan(const struct install *install, const struct ho
 				  struct trouble *ret_trouble);
 
 /* Loads the hooks, opened but not loaded, and installs them in a directory that pins_make() has made. For the
- * owner of the change lock. On failure hooks of an earlier build stay in force. */
+ * owner of the change lock. On failure every hook that was there is still there, be it of an earlier build or of this one already. */
 bool install_carry_out(const struct install *install, struct hooks *hooks, struct trouble *ret_trouble);
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -25,6 +26,9 @@
 #define NOBODY	    65534 /* the kernel's overflow user: owns nothing */
 #define BACKLOG	    64
 #define DESCRIPTORS 256u
+
+#define BIND_TRIES   50
+#define BIND_WAIT_MS 40
 
 /* ---- before the privileges go ---- */
 
@@ -54,6 +58,20 @@ static bool read_token(const char *path, char ret_token[HTTP_TOKEN_MAX], struct 
 	return true;
 }
 
+/* The web process of a daemon that was killed ends by itself, some moments later: hence some tries. */
+static bool bind_at_last(int fd, const struct sockaddr *address, socklen_t size)
+{
+	for (unsigned i = 0; i < BIND_TRIES; i++) {
+		if (bind(fd, address, size) == 0)
+			return true;
+		if (errno != EADDRINUSE)
+			return false;
+		poll(NULL, 0, BIND_WAIT_MS);
+	}
+	errno = EADDRINUSE;
+	return false;
+}
+
 static int listen_at(const struct berth_endpoint *endpoint, struct trouble *trouble)
 {
 	int family = berth_address_is_v4(&endpoint->address) ? AF_INET : AF_INET6, one = 1;
@@ -63,7 +81,7 @@ static int listen_at(const struct berth_endpoint *endpoint, struct trouble *trou
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
-	    bind(fd, (const struct sockaddr *)&address, size) == 0 && listen(fd, BACKLOG) == 0)
+	    bind_at_last(fd, (const struct sockaddr *)&address, size) && listen(fd, BACKLOG) == 0)
 		return fd;
 	trouble_say(trouble, "listen = %s: %s", endpoint_text(endpoint, text), strerror(errno));
 	if (fd >= 0)

@@ -63,7 +63,7 @@ static void take_up_some(struct knowledge *knowledge)
 static void begin_dump(struct knowledge *knowledge, uint64_t now_ns)
 {
 	spaces_begin_next(&knowledge->spaces);
-	time_waits_begin(&knowledge->time_waits);
+	time_waits_begin(&knowledge->time_waits, now_ns);
 	knowledge->wanted = false;
 	knowledge->dump_ns = now_ns;
 	knowledge->dump_cost_ns = 0;

@@ -25,10 +25,12 @@ int time_waits_open(struct time_waits *waits, unsigned delay_s)
 	return waits->seen.entry && waits->before.entry ? 0 : -ENOMEM;
 }
 
-void time_waits_begin(struct time_waits *waits)
+void time_waits_begin(struct time_waits *waits, uint64_t now_ns)
 {
 	memset(waits->left_s, 0, sizeof(waits->left_s));
+	waits->began_ns = now_ns;
 	waits->seen.count = 1;
+	waits->seen.late_ns = 0;
 	waits->inherited = 1;
 	waits->second = 0;
 }
@@ -58,7 +60,20 @@ void time_waits_see(struct time_waits *waits, const struct berth_endpoint *local
 {
 	uint64_t waited_ns = remaining_ns < TIME_WAIT_KERNEL_NS ? TIME_WAIT_KERNEL_NS - remaining_ns : 0;
 
+	waits->seen.late_ns = now_ns - waits->began_ns;
 	put(waits, local, remote, now_ns > waited_ns ? now_ns - waited_ns : 0, now_ns);
+}
+
+/* One of the dump before that the kernel has let go: so does this one pass it on. False: no room. */
+static bool pass_on(struct time_waits *waits, const struct seen_time_wait *one, uint64_t now_ns)
+{
+	uint64_t late_ns = waits->before.late_ns, age_ns = now_ns - one->entered_ns;
+
+	if (age_ns + late_ns < TIME_WAIT_KERNEL_NS || age_ns >= waits->delay_ns)
+		return true;
+	if (age_ns < TIME_WAIT_KERNEL_NS && waits->seen.late_ns < late_ns)
+		waits->seen.late_ns = late_ns; /* for the next dump to pass it on as well */
+	return put(waits, &one->local, &one->remote, one->entered_ns, now_ns);
 }
 
 bool time_waits_inherit(struct time_waits *waits, uint32_t most, uint64_t now_ns)
@@ -67,14 +82,9 @@ bool time_waits_inherit(struct time_waits *waits, uint32_t most, uint64_t now_ns
 
 	if (!time_waits_keeps(waits))
 		return true;
-	for (uint32_t n = 0; n < most && waits->inherited < before->count; n++) {
-		const struct seen_time_wait *one = &before->entry[waits->inherited++];
-		uint64_t age_ns = now_ns - one->entered_ns;
-
-		if (age_ns >= TIME_WAIT_KERNEL_NS && age_ns < waits->delay_ns &&
-		    !put(waits, &one->local, &one->remote, one->entered_ns, now_ns))
+	for (uint32_t n = 0; n < most && waits->inherited < before->count; n++)
+		if (!pass_on(waits, &before->entry[waits->inherited++], now_ns))
 			waits->inherited = before->count;
-	}
 	return waits->inherited == before->count;
 }
 

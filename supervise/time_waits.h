@@ -10,7 +10,8 @@
  *
  * That a TIME_WAIT has ended is told by its absence from the next dump. Was it 60 seconds old by then, its time was over, and it goes
  * from the last dump's list to the new one's, with the time at which it entered, as long as the delay lasts; was it younger, somebody
- * has ended it, and it is forgotten. So there must be a dump at least every TIME_WAITS_DUMP_NS, whether anybody asks for
+ * has ended it, and it is forgotten. (Younger by more than it took to read the dump that it was seen in: on a busy machine a
+ * connection looks younger than it is.) So there must be a dump at least every TIME_WAITS_DUMP_NS, whether anybody asks for
  * ports or not, or a TIME_WAIT comes and goes unseen. One that is there after all, as late segments have restarted it or the
  * kernel was late, is in the list twice; who takes them oldest first has the later one last.
  *
@@ -39,10 +40,12 @@ struct seen_time_wait {
 struct time_wait_list {
 	struct seen_time_wait *entry; /* [0] is no one */
 	uint32_t count;		      /* with it */
+	uint64_t late_ns;	      /* so long at most after the kernel had told of it was one seen */
 };
 
 struct time_waits {
 	uint64_t delay_ns;		    /* at least TIME_WAIT_KERNEL_NS */
+	uint64_t began_ns;		    /* this dump */
 	struct time_wait_list seen, before; /* of this dump, of the one before */
 	uint32_t inherited;		    /* so many of those before have been looked at */
 	uint32_t second;		    /* the list from which the next one is taken */
@@ -58,8 +61,8 @@ static inline bool time_waits_keeps(const struct time_waits *waits)
 	return waits->delay_ns > TIME_WAIT_KERNEL_NS;
 }
 
-/* A dump begins; one that was under way is as if it had not been. */
-void time_waits_begin(struct time_waits *waits);
+/* A dump begins, before the kernel is asked; one that was under way is as if it had not been. */
+void time_waits_begin(struct time_waits *waits, uint64_t now_ns);
 
 /* It shows a connection, of whose 60 seconds remaining_ns were left, now or earlier: it may leave late by that, never early. */
 void time_waits_see(struct time_waits *waits, const struct berth_endpoint *local,

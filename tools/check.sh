@@ -215,14 +215,14 @@ no_browser()
 }
 
 # The supervisor has no stderr, and if it dies its program runs on: what a sanitizer finds must go to a file.
-# What runs on stock Linux, to compare with, was run already; what is steered in kernel mode, the daemon's loads and the hammers are
-# the kernel's work.
+# What runs on stock Linux, to compare with, was run already; what is steered in kernel mode, the daemon's loads, the hammers, the
+# proxies' minute and the verifier are the kernel's work.
 system_tests_sanitized()
 {
 	# LeakSanitizer cannot work in what strace traces; it has had its say in the unit tests.
 	local options=detect_leaks=0:log_path=$PWD/$LOGS/sanitizer status
 
-	ASAN_OPTIONS=$options UBSAN_OPTIONS=$options:print_stacktrace=1 system_tests build/asan/berth -k "not stock and not kernel-mode and not daemon_under_load and not test_hammer"
+	ASAN_OPTIONS=$options UBSAN_OPTIONS=$options:print_stacktrace=1 system_tests build/asan/berth -k "not stock and not kernel-mode and not daemon_under_load and not test_hammer and not test_proxies and not test_verifier"
 	status=$?
 	if compgen -G "$LOGS/sanitizer.*" >/dev/null; then
 		cat "$LOGS"/sanitizer.*

@@ -30,6 +30,15 @@ bpftool_package()
 	esac
 }
 
+# Debian 12 comes with clang 14, which is older than what others will build Berth with.
+newer_clang()
+{
+	# shellcheck source=/dev/null
+	case $(. /etc/os-release && echo "$ID $VERSION_ID") in
+	"debian 12") echo "check clang-19           the eBPF program, by a newer compiler" ;;
+	esac
+}
+
 # Ubuntu has Chromium as a snap only, which needs more than a container has.
 browser_packages()
 {
@@ -65,6 +74,7 @@ check pkgconf            a program outside is built against the installed librar
 check libcmocka-dev      unit tests
 check python3            system tests, and the layers
 check python3-pytest     system tests
+$(newer_clang)
 $(browser_packages)
 check prometheus         promtool: the metrics and the alerts, by Prometheus's own account
 check tmux               a terminal for berth top: of a size, resized, looked at

@@ -69,7 +69,7 @@ static uint64_t dump_one(uint64_t entered_ns, uint64_t ended_ns, uint64_t now_ns
 {
 	struct seen_time_wait list[2];
 
-	time_waits_begin(&waits);
+	time_waits_begin(&waits, now_ns);
 	if (entered_ns <= now_ns && now_ns < ended_ns && now_ns - entered_ns < TIME_WAIT_KERNEL_NS)
 		see(1, entered_ns, now_ns);
 	return take_all(now_ns, list, 2) == 1 ? list[0].entered_ns : 0;
@@ -81,7 +81,7 @@ static void oldest_first(void **state)
 
 	(void)state;
 	start(0);
-	time_waits_begin(&waits);
+	time_waits_begin(&waits, 100 * SECOND);
 	see(3, 99 * SECOND, 100 * SECOND);
 	see(1, 45 * SECOND, 100 * SECOND);
 	see(4, 100 * SECOND, 100 * SECOND);
@@ -125,6 +125,23 @@ static void ended_early_is_forgotten(void **state)
 		assert_int_equal(dump_one(100 * SECOND, 159 * SECOND, second * SECOND), 0);
 }
 
+/* What the kernel told at 159.8 s is read 0.2 s later, and so looks younger; it has ended by the next dump. */
+static void read_late(void **state)
+{
+	struct berth_endpoint local = end_of(1, 40000), remote = end_of(1, 443);
+	const uint64_t tenth = SECOND / 10, seen_ns = 1600 * tenth;
+	struct seen_time_wait list[2];
+
+	(void)state;
+	start(80);
+	time_waits_begin(&waits, seen_ns - 2 * tenth);
+	time_waits_see(&waits, &local, &remote, 2 * tenth, seen_ns);
+	assert_int_equal(take_all(seen_ns, list, 2), 1);
+	for (uint64_t now_ns = seen_ns + tenth / 2; now_ns < 185 * SECOND; now_ns += tenth / 2)
+		assert_int_equal(dump_one(0, 0, now_ns),
+				 now_ns < seen_ns + 202 * tenth ? seen_ns - 598 * tenth : 0);
+}
+
 /* Late segments have restarted it: it is there twice, the older one first. */
 static void restarted(void **state)
 {
@@ -133,7 +150,7 @@ static void restarted(void **state)
 	(void)state;
 	start(120);
 	assert_int_equal(dump_one(100 * SECOND, NEVER, 140 * SECOND), 100 * SECOND);
-	time_waits_begin(&waits);
+	time_waits_begin(&waits, 165 * SECOND);
 	see(1, 150 * SECOND, 165 * SECOND);
 	assert_int_equal(take_all(165 * SECOND, list, 2), 2);
 	assert_int_equal(list[0].entered_ns, 100 * SECOND);
@@ -149,10 +166,10 @@ static void failed_dump(void **state)
 	start(120);
 	assert_int_equal(dump_one(100 * SECOND, NEVER, 140 * SECOND), 100 * SECOND);
 	for (unsigned second = 161; second < 200; second += 10) {
-		time_waits_begin(&waits);
+		time_waits_begin(&waits, second * SECOND);
 		see(2, 160 * SECOND, second * SECOND);
 	}
-	time_waits_begin(&waits);
+	time_waits_begin(&waits, 200 * SECOND);
 	assert_int_equal(take_all(200 * SECOND, list, 2), 1);
 	assert_int_equal(list[0].entered_ns, 100 * SECOND);
 }
@@ -165,7 +182,7 @@ static void full(void **state)
 	(void)state;
 	start(300);
 	assert_int_equal(dump_one(100 * SECOND, NEVER, 140 * SECOND), 100 * SECOND);
-	time_waits_begin(&waits);
+	time_waits_begin(&waits, 201 * SECOND);
 	for (unsigned i = 0; i < TIME_WAITS_MAX + 10; i++)
 		see(2, 200 * SECOND, 201 * SECOND);
 	assert_int_equal(take_all(201 * SECOND, list, TIME_WAITS_MAX), TIME_WAITS_MAX - 1);
@@ -179,6 +196,7 @@ int main(void)
 		cmocka_unit_test_teardown(oldest_first, end),
 		cmocka_unit_test_teardown(stays_for_the_delay, end),
 		cmocka_unit_test_teardown(ended_early_is_forgotten, end),
+		cmocka_unit_test_teardown(read_late, end),
 		cmocka_unit_test_teardown(restarted, end),
 		cmocka_unit_test_teardown(failed_dump, end),
 		cmocka_unit_test_teardown(full, end),

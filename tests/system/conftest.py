@@ -45,7 +45,7 @@ def need(program):
     return path
 
 
-def wait_for(condition, what, seconds=10):
+def wait_for(condition, what, seconds=30):
     """Polls until condition() is true and returns its value."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -187,7 +187,7 @@ class Namespace:
         for process in self.background:
             if process.stdin and process.poll() is None:
                 process.stdin.close()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 20
         while (left := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.01)
         self.kill_all()

@@ -11,10 +11,13 @@
  *   pidfd-thread    pidfd_open() with PIDFD_THREAD: before 6.9 (EINVAL)
  *   pidfd-getfd     pidfd_getfd(): a container's filter or yama (EPERM)
  *   sock-destroy    a request of 72 bytes to sock_diag, which is that to end one socket: no CONFIG_INET_DIAG_DESTROY (EOPNOTSUPP)
+ *   bpf-attach      bpf() that attaches a program where there is none: a kernel without room for one more (ENOMEM)
+ *   bpf-update      bpf() that writes into a map (ENOMEM)
  *   sock-diag       socket(AF_NETLINK, ...): no sock_diag (EPROTONOSUPPORT)
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <seccomp.h>
@@ -64,6 +67,9 @@ static const struct denial {
 	{ "seccomp", SCMP_SYS(seccomp), 0, { { 0 } } },
 	{ "pidfd-getfd", SCMP_SYS(pidfd_getfd), 0, { { 0 } } },
 	{ "sock-destroy", SCMP_SYS(sendto), 1, { { 2, SCMP_CMP_EQ, 72, 0 } } },
+	{ "bpf-attach", SCMP_SYS(bpf), 1, { { 0, SCMP_CMP_EQ, BPF_LINK_CREATE, 0 } } },
+	{ "bpf-attach", SCMP_SYS(bpf), 1, { { 0, SCMP_CMP_EQ, BPF_RAW_TRACEPOINT_OPEN, 0 } } },
+	{ "bpf-update", SCMP_SYS(bpf), 1, { { 0, SCMP_CMP_EQ, BPF_MAP_UPDATE_ELEM, 0 } } },
 	{ "sock-diag", SCMP_SYS(socket), 1, { { 0, SCMP_CMP_EQ, AF_NETLINK, 0 } } },
 };
 

@@ -5,6 +5,7 @@ after them (test_delay.py). Only what is selected is begun."""
 import subprocess
 
 import conftest
+import proxies
 
 # Closes first what it connects, from each port once, to an IPv4 and an IPv6 destination. Then asks for more until each port
 # has come back to either, and tells after how many seconds: since before it was closed, so these are never too few.
@@ -130,7 +131,22 @@ class Governed30:
         self.wait.close()
 
 
+class Beside:
+    """Proxies, and what is to be known of them."""
+
+    def __init__(self, directory):
+        self.wait = LongWait()
+        self.proxies = proxies.Proxies(self.wait.net, directory)
+        self.lines = self.proxies.report
+
+    def close(self):
+        self.proxies.close()
+        self.wait.close()
+
+
 def begin(name, request, directory):
+    if name == "proxies":
+        return Beside(directory)
     path = directory / f"{name}.conf"
     path.write_text(f"[Parameters]\nTcpTimedWaitDelay = {name.rsplit('-', 1)[1]}\n")
     if name == "governor-30":

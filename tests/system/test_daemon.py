@@ -13,6 +13,7 @@ import socket
 import subprocess
 import time
 
+import pytest
 from conftest import BERTH, BPF_FS, ROOT, sum_ways, tool, wait_for, with_mounts
 
 KILLS = int(os.environ.get("BERTH_DAEMON_KILLS", "100"))
@@ -248,9 +249,45 @@ def test_what_is_missing(machine, tmp_path):
     refused(machine, "No such file", options=[f"--cgroup={tmp_path}/none", machine.options[1]])
     refused(machine, "no dots in names", options=[machine.options[0], f"--pin={BPF_FS}/a.b"])
     refused(machine, "no cgroup v2 is mounted", prefix=with_mounts("umount -l -a -t cgroup2"), options=[machine.options[1]])
-    assert machine.hooks() == {}
+    assert machine.hooks() == {} and not machine.pinned.exists()
     done = machine.run(["setpriv", "--reuid=65534", "--clear-groups", BERTH, "detach"])
     assert done.returncode == 1 and "be root" in done.stderr and done.stderr.count("\n") == 1, done
+
+
+def test_half_attached(machine):
+    """One hook is another's alone: none of ours stays, and nothing is pinned."""
+    other = machine.popen([tool("foreign_hook"), machine.cgroup, "bind6", "alone"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert other.stdout.readline() == "attached\n"
+    refused(machine, "bind6 cannot be attached", "another program there does not allow a second one")
+    assert set(machine.hooks()) == {"somebody"} and not machine.pinned.exists()
+    other.stdin.close()
+    other.wait(10)
+    daemon, said = machine.start()
+    assert "attached" in said
+    machine.end(daemon)
+    machine.detach()
+
+
+def test_half_upgraded_under_load(machine):
+    """A later build that cannot put all in its place says so. No hook is lost meanwhile, and the next to start sets it right."""
+    machine.net.sink()
+    daemon, _ = machine.start()
+    machine.end(daemon)
+    steered, hooks = machine.load(tool("steered")), machine.hooks()
+    # what is in a hook can be exchanged, and nothing more be attached
+    done = machine.run([tool("deny"), "bpf-attach", "ENOMEM", NEXT_LAYOUT, "daemon", *machine.options])
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done
+    assert "Cannot allocate memory" in done.stderr and "; all hooks that were there stay attached\n" in done.stderr, done
+    half = machine.hooks()
+    assert set(half) == set(hooks) and half["connect4"] != hooks["connect4"] and machine.build() is None
+    daemon, said = machine.start()
+    assert ": replaced what was attached before; " in said
+    assert set(machine.hooks()) == set(hooks)
+    result = finish(steered)
+    assert_no_gap(result, new_maps=2)
+    machine.end(daemon)
+    report = machine.detach()
+    assert len(report["hooks"]) == len(set(report["hooks"])) and machine.hooks() == {}, report
 
 
 def test_detach_removes_nothing_of_others(machine, tmp_path):

@@ -6,9 +6,11 @@ import os
 import signal
 import socket
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
-from conftest import BERTH, BPF_FS
+from conftest import BERTH, BPF_FS, tool
 
 FIRST, LAST = 40000, 40099
 NARROWED = "[Parameters]\nMaxUserPort = 40079\nReservedPorts = 40010-40019, 40050-40059\n"
@@ -49,9 +51,9 @@ class Steered:
     def write(self, text):
         self.path.write_text(text)
 
-    def start(self, text, **kwargs):
+    def start(self, text, around=(), **kwargs):
         self.write(text)
-        self.daemon = self.machine.popen([BERTH, "daemon", *self.options], stderr=subprocess.PIPE, **kwargs)
+        self.daemon = self.machine.popen([*around, BERTH, "daemon", *self.options], stderr=subprocess.PIPE, **kwargs)
         return self.said()
 
     def said(self):
@@ -122,6 +124,38 @@ def test_bad_settings(steered):
     for check in [], ["--check"]:
         done = steered.machine.run([BERTH, "daemon", *check, *steered.options])
         assert (done.returncode, done.stdout, done.stderr) == (1, "", f"{SAYS}{line}\n")
+
+
+def descriptors(daemon):
+    """Of the daemon itself: nsenter has become it."""
+    return len(os.listdir(f"/proc/{daemon.pid}/fd"))
+
+
+@pytest.mark.parametrize("fault", ["lock", "bpf-attach", "bpf-update"])
+def test_settings_that_cannot_be_taken(steered, fault):
+    """The file is good, but the kernel does not play along: nothing of it is in force, then or later; nothing is left open; and
+    when the fault has gone the same file is taken."""
+    steered.start(NARROWED)
+    steered.machine.end(steered.daemon)
+    around = [] if fault == "lock" else [tool("deny"), fault, "ENOMEM"]
+    assert "left as it is" in steered.start(NARROWED, around=around)
+    before, open_before = steered.in_force(), descriptors(steered.daemon)
+    hooks = Path(f"/proc/{steered.machine.holder.pid}/root{BPF_FS}/berth/hooks")
+    others = f"MaxFreeTWTcbs = 10\n[Berth]\npolicy = sp1\nexclude-cgroup = {steered.machine.cgroup}\nexclude-destination = 127.1.0.0/16\n"
+    if fault == "lock":
+        hooks.rename(hooks.parent / "away")
+    for _ in range(3):
+        assert steered.change("[Parameters]\n" + others).endswith("; the settings stay as they were")
+    time.sleep(1.2)  # each second it looks for the cgroups of the settings
+    assert steered.in_force() == before and descriptors(steered.daemon) == open_before
+    if fault == "lock":
+        (hooks.parent / "away").rename(hooks)
+    else:
+        steered.machine.end(steered.daemon)
+        steered.start("")
+    assert steered.change("[Parameters]\n" + others) == "took the settings anew"
+    after = steered.in_force()
+    assert (after["policy"], after["excluded_cgroups"], after["excluded_destinations"], after["withheld"]) == ("sp1", 1, 1, 0)
 
 
 def test_start_again(steered):

@@ -8,7 +8,7 @@ import json
 import subprocess
 
 import pytest
-from conftest import KERNEL, Namespace, tool
+from conftest import BERTH, BPF_FS, KERNEL, Namespace, sum_ways, tool
 
 FIRST, PORTS = 40000, 200
 PYTHON = "/usr/bin/python3"
@@ -27,6 +27,12 @@ def connect(port, *options, host="127.0.0.1", **kwargs):
     return s
 def port(s): return s.getsockname()[1]
 def tell(value): print(json.dumps(value), flush=True)
+def settle():
+    # until what was closed is in TIME_WAIT: the far end closes in its own time
+    end = time.monotonic() + 30
+    while any(line.split()[3] in ("04", "05", "0B") for line in open("/proc/net/tcp")):
+        assert time.monotonic() < end
+        time.sleep(0.01)
 """
 
 
@@ -65,7 +71,8 @@ a = connect_all(150, 7001); b = connect_all(50, 7002); tell([sorted(map(port, a 
 ports_of_a = set(map(port, a)); ports_of_b = set(map(port, b))
 c = connect_all(50, 7001); tell([set(map(port, c)) == ports_of_b])
 for s in a: s.close()
-time.sleep(2.1)
+settle()
+time.sleep(2.1) # then the second is over after which Linux lets them be taken over
 d = connect_all(150, 7002); tell([set(map(port, d)) == ports_of_a])
 e = connect_all(150, 7001); tell([set(map(port, e)) == ports_of_a])
 left = [socket.socket().connect_ex(("127.0.0.1", 7001)) for i in range(7)]
@@ -111,7 +118,7 @@ a = bind_all(150); tell(len(set(map(port, a))))
 for s in a: s.connect(("127.0.0.1", 7001))
 waiting = {port(s) for s in a[:50]}
 for s in a[:50]: s.close()
-time.sleep(0.2)
+settle()
 b = bind_all(50); tell(len(set(map(port, a[50:] + b)) | waiting))
 c = bind_all(50); tell(sorted(map(port, c)) == sorted(waiting))
 """,
@@ -124,7 +131,7 @@ def test_port_of_bind_is_shared_once_it_is_connected(world, kernel_mode):
     """Its TIME_WAIT is in nobody's way: another program binds to that very port, as stock Linux would refuse."""
     text = """
 s = made(); s.bind(("127.0.0.1", 0)); s.connect(("127.0.0.1", 7001)); p = port(s); s.close()
-time.sleep(0.1)
+settle()
 t = made(REUSE)
 try: t.bind(("127.0.0.1", p)); t.connect(("127.0.0.1", 7002)); tell(port(t) == p)
 except OSError as error: tell(error.errno)
@@ -176,7 +183,7 @@ def test_sp1(world, how):
 first = [one(7001) for i in range(PORTS)]
 tell([p for s, error, p in first])
 for s, error, p in first[:50]: s.close()
-time.sleep(0.3)
+settle()
 second = [one(7002) for i in range(50)]
 tell(sorted(p for s, error, p in second) == sorted(p for s, error, p in first[:50]))
 if HOW == "connect": tell([one(7003)[1] for i in range(3)])
@@ -263,6 +270,85 @@ s = made(NO_PORT); s.bind(("127.0.0.1", 0)); assert port(s) == 0
     )
     # bound: the explicit port, in bind() and in connect(); in connect() also the port of bind() from its own range, and MPTCP's
     assert ways == {"bound": 4, "own-choice": 7, "not-tcp": 3}, ways
+
+
+OLDER = """
+FIRST, kept = int(sys.argv[1]), []
+for p in range(FIRST, FIRST + 140):
+    s = made(*[REUSE] * (p % 5 >= 2)); s.bind(("127.0.0.1", p))
+    if p % 5 == 0: s.listen()
+    if p % 5 >= 3: s.connect(("127.0.0.1", 7001 + p % 2))
+    if p % 5 == 4: s.close()
+    else: kept.append(s)
+later = [made() for i in range(10)]
+for s in later: s.bind(("127.0.0.1", 0))
+settle(); time.sleep(1.2)
+tell("ready"); sys.stdin.readline()
+tell([s.connect_ex(("127.0.0.1", 7001)) for s in later])
+sys.stdin.read()
+"""
+NEWER = """
+kept = []
+def had(call):
+    s = made(); kept.append(s)
+    try: call(s)
+    except OSError: return False
+    return True
+calls = {"connect": lambda s: s.connect(("127.0.0.1", 7001)), "bind": lambda s: s.bind(("127.0.0.1", 0))}
+tell(sum(had(calls[sys.argv[1]]) for i in range(PORTS + 10)))
+"""
+
+
+@pytest.mark.parametrize("call", ["connect", "bind"])
+def test_sockets_older_than_the_daemon(machine, call):
+    """Listeners, bound sockets, connections and TIME_WAIT of a program that it steers only from now on: what stock Linux finds
+    between them it finds, and what they had before serves them."""
+    machine.net.sink()
+    found = []
+    for first in FIRST, FIRST + 1000:
+        machine.net.sysctl("ipv4.ip_local_port_range", f"{first} {first + PORTS - 1}")
+        older = machine.popen([*machine.steered, PYTHON, "-c", PREAMBLE + OLDER, str(first)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert older.stdout.readline() == '"ready"\n'
+        daemon = machine.start()[0] if found else None
+        older.stdin.write("\n")
+        older.stdin.flush()
+        assert json.loads(older.stdout.readline()) == [0] * 10
+        found.append(machine.json([*machine.steered, PYTHON, "-c", PREAMBLE + NEWER, call]))
+        older.communicate()
+    machine.end(daemon)
+    machine.detach()
+    stock, steered = found
+    assert 50 == stock <= steered < PORTS, found
+
+
+VRF = """
+wholly = socket.create_connection(("127.0.0.1", 7001))
+other = socket.socket(); other.bind(("127.0.0.1", 0)); other.connect(("127.0.0.1", 7002))
+tell([s.getsockopt(1, 25, 16).rstrip(b"\\0").decode() for s in (wholly, other)])
+tell([s.getsockopt(1, 2) for s in (wholly, other)]) # SO_REUSEADDR is what kernel mode sets
+"""
+
+
+def test_sockets_of_a_vrf(machine):
+    """A program that `ip vrf exec` has started: each of its sockets is bound to a device as it is made. Done here as there, by a
+    hook of its cgroup, but to lo: not every kernel has VRFs."""
+    daemon = machine.popen([BERTH, "daemon", machine.options[0], f"--pin={BPF_FS}/berth"], stderr=subprocess.PIPE)
+    assert "attached" in daemon.stderr.readline()
+    machine.net.sink()
+    ways = lambda: sum_ways(machine.json([BERTH, "status", "--json"])["kernel_mode"]["ways"])
+    command = [*machine.steered, PYTHON, "-c", PREAMBLE + VRF]
+    assert machine.output(command) == '["", ""]\n[1, 1]\n'
+    before = ways()
+    vrf = machine.popen([tool("foreign_hook"), machine.cgroup, "sock_create"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert vrf.stdout.readline() == "attached\n"
+    assert machine.output(command) == '["lo", "lo"]\n[0, 0]\n'
+    now = ways()
+    # connect(); bind(); connect() of what has a port
+    assert {name: now[name] - before[name] for name in now if now[name] != before[name]} == {"own-choice": 2, "bound": 1}
+    vrf.stdin.close()
+    vrf.wait(10)
+    machine.end(daemon)
+    machine.run([BERTH, "detach", f"--pin={BPF_FS}/berth"])
 
 
 def test_reserved_ports_and_a_range_that_changes(world, kernel_mode):

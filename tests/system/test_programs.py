@@ -11,29 +11,11 @@ import subprocess
 
 import pytest
 from conftest import need, tool, wait_for
+from servers import listening, nginx
 
 ORIGINS = range(8001, 8005)
 PROXY = 8100
 WRK_SECONDS = int(os.environ.get("BERTH_WRK_SECONDS", "1"))
-
-
-def listening(net, port):
-    return f":{port} " in net.output([need("ss"), "-Htln"])
-
-
-def nginx(net, directory, prefix, body, name):
-    """One nginx process with this body of its http block; in the foreground of the namespace."""
-    folder = directory / name
-    folder.mkdir()
-    config = folder / "nginx.conf"
-    temporary = "".join(
-        f"{kind}_temp_path {folder}/{kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    config.write_text(
-        f"daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log; user root;\n"
-        f"events {{ worker_connections 4000; }}\nhttp {{ access_log off; {temporary}\n{body}\n}}\n"
-    )
-    return net.popen([*prefix, need("nginx"), "-e", f"{folder}/error.log", "-c", config])
 
 
 @pytest.fixture
@@ -149,7 +131,7 @@ def test_redis_benchmark(net, prefix, keep):
 
 
 def test_hey(origins, prefix):
-    """Go, static, with a thread for every blocking call and signals that preempt them."""
+    """Compiled Go, with a thread for every blocking call and signals that preempt them."""
     url = f"http://127.0.0.1:{ORIGINS[0]}/"
     out = origins.output([*prefix, need("hey"), "-n", "2000", "-c", "20", "-disable-keepalive", url])
     assert "[200]\t2000 responses" in out and "Error distribution" not in out, out

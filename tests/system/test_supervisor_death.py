@@ -83,7 +83,7 @@ def test_killing_the_front_kills_the_program(net, supervise):
     net.sink()
     process = start_load(net, supervise)
     process.kill()
-    process.wait(5)
+    process.wait(20)
     wait_for(lambda: set(net.processes().values()) <= {"sink"}, f"all to go: {net.processes()}")
 
 

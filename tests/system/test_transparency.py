@@ -361,5 +361,5 @@ def test_signals_during_calls(net, prefix, how):
 def test_nothing_is_left(net, berth):
     process = net.popen([*berth, "sleep", "0.3"])
     parts = [part_of_berth(process.pid, name) for name in ("berth-guard", "berth-super")]
-    assert process.wait(5) == 0
+    assert process.wait(20) == 0
     wait_for(lambda: not any(status_fields(pid) for pid in parts), "the parts of Berth to go")

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import BERTH, ROOT, SINK_PORT, Machine, Namespace, descendants, need, wait_for
+from conftest import BERTH, ROOT, SINK_PORT, Machine, Namespace, descendants, need, tool, wait_for
 from view_world import by_destination, make, ss
 
 FIRST, LAST = 40000, 40499
@@ -451,6 +451,17 @@ def test_bad_token_file(own, tmp_path):
         own.daemon.send_signal(signal.SIGHUP)
         assert "took the settings anew" in own.daemon.stderr.readline()
     wait_for(own.pid, "the web process")
+
+
+def test_a_port_that_is_let_go(own):
+    """As when a daemon was killed and its web process has not ended yet: the next one serves as well."""
+    with own.net.popen([tool("sink"), PORT, 1], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == "ready\n"
+        own.path.write_text("")
+        own.daemon = own.machine.popen([BERTH, "daemon", *own.options], stderr=subprocess.PIPE)
+        assert "attached" in own.daemon.stderr.readline()
+        time.sleep(0.5)  # it has met the other
+    assert wait_for(lambda: own.net.run(["curl", "-sf", f"http://127.0.0.1:{PORT}/healthz"]).stdout == "ok\n", "an answer")
 
 
 def test_ends_with_the_daemon(own):
