@@ -24,7 +24,7 @@ static __always_inline enum verdict verdict_of(const struct look *look, bool was
 	return has(look, IDLE) ? ENDED : FREE;
 }
 
-static __always_inline bool bind_to(struct bpf_sock_addr *ctx, const struct call *call, unsigned port)
+static __noinline bool bind_to(struct bpf_sock_addr *ctx, const struct call *call, unsigned port)
 {
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = bpf_htons(port) };
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = bpf_htons(port) };

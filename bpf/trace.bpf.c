@@ -221,7 +221,7 @@ static __always_inline void name_ends(const struct sock_common *common, struct w
  * tcp_v4_connect: "failure"). The supervisor of `berth run` tries port by port, each as a range of one. */
 static __always_inline enum wire_end end_before_syn_ack(const struct sock *sk)
 {
-	__u32 range = BPF_CORE_READ((const struct inet_sock *)sk, local_port_range);
+	__u32 range = BPF_CORE_READ((struct inet_sock *)sk, local_port_range);
 
 	if (sk->sk_err != 0 || sk->sk_shutdown != 0)
 		return WIRE_END_RESET;
