@@ -219,7 +219,7 @@ int command_status(int argc, char **argv)
 	if (optind < argc)
 		return usage_error("status", "unexpected '%s'; 'berth explain' is for one destination",
 				   argv[optind]);
-	looks_use_pins(&looks);
+	looks_use_owners(&looks, VIEW_RANGE);
 	error = looks_take(&looks, VIEW_RANGE, options.interval_s);
 	status = error ? failure("status", "cannot read the kernel's socket table: %s", strerror(-error))
 		       : show(&options, &looks);

@@ -13,8 +13,7 @@
 #include "cli/command.h"
 #include "cli/explain_text.h"
 #include "cli/top_screen.h"
-#include "daemon/pinned.h"
-#include "daemon/pins.h"
+#include "daemon/owners.h"
 #include "host/clock.h"
 
 #define KEY_ESCAPE 27
@@ -306,7 +305,7 @@ int top_screen_run(const void *options)
 	int error;
 
 	screen.options = options;
-	screen.owners = pinned_owners(PINS_DEFAULT);
+	screen.owners = owners_open(false);
 	top_screen_open();
 	take_signals(&mask);
 	error = loop(&screen, &mask);

@@ -217,7 +217,7 @@ static int look(struct view_snapshot *to, enum view_scope scope, const struct po
 int view_look(struct view_snapshot *ret_snapshot, enum view_scope scope, const struct port_owners *owners)
 {
 	struct view_snapshot *seen = calloc(1, sizeof(*seen)); /* large for a stack */
-	bool through_owners = port_owners_are_there(owners);
+	bool through_owners = port_owners_are_there(owners, scope == VIEW_ALL);
 	int error = seen ? look(seen, scope, through_owners ? owners : NULL) : -ENOMEM;
 
 	if (error && seen && through_owners) { /* sock_diag can what they cannot */
