@@ -22,8 +22,10 @@ static bool are_many(void)
 static int link_of(const struct look *look)
 {
 	union bpf_iter_link_info walked = { .map.map_fd = (__u32)look->maps.stretches.map_fd };
-	LIBBPF_OPTS(bpf_link_create_opts, options, .iter_info = &walked, .iter_info_len = sizeof(walked));
+	LIBBPF_OPTS(bpf_link_create_opts, options);
 
+	options.iter_info = &walked;
+	options.iter_info_len = sizeof(walked);
 	return bpf_link_create(look->progs.owners.prog_fd, 0, BPF_TRACE_ITER, &options);
 }
 
