@@ -17,6 +17,10 @@ BEFORE = "bind(0) + connect(), 8 destinations: connections before the first erro
 LIMITED = "MaxFreeTWTcbs, far end closes at once", "MaxFreeTWTcbs, far end closes first"
 DELAYED = "TcpTimedWaitDelay = 30"
 ADDED = "connect() on an empty range: p50"
+HAPROXY = "haproxy, beside connections that are held, 8000 ports: "
+NGINX = "nginx, which closes first, 8000 ports: "
+ANSWERED = "requests answered a second"
+TAKE_OVER = "kernel, take-over"
 WAITING = 100_000  # connections in TIME_WAIT that bench/governor wants
 OTHERS = 100_000  # sockets of others on the busy host of bench/supervise and bench/view
 
@@ -34,7 +38,16 @@ that are named in words are those of full ones.
 HOW = """
 A number is the median of several rounds, and small beside it are the least and the greatest of them. On the live kernel the sides
 are measured by turns, round by round, in network namespaces of their own over loopback: what counts is how they compare; the absolute
-times are this machine's. The core's times are processor time of one thread. What a side is stands at the head of the program, in `bench/`.
+times are this machine's. The core's times are processor time of one thread.
+
+| side | is |
+|---|---|
+| `stock` | Linux as it comes |
+| `sysctls` | Linux with those that help: range 1024-65535, `ip_autobind_reuse=1`, `tcp_tw_reuse=1`; the program sets `SO_REUSEADDR` |
+| `options` | the same, and a program changed for it: `IP_BIND_ADDRESS_NO_PORT`, a random slice of `IP_LOCAL_PORT_RANGE` |
+| `supervise`, `kernel` | `berth run --mode=` that, the sysctls and the program of `stock` |
+
+What else is to be known of one stands at the head of its program, in `bench/`.
 
 ```
 make bench     # everything, in 20 minutes on 2 cores, as root; then this page
@@ -157,6 +170,13 @@ COSTS = [
      medians(of("supervise", "connect, not bound", "added", count=0), of("supervise", "connect, not bound", "stock", count=0),
              of("supervise", "bind, port 0", "added", count=0), of("supervise", "listen, port 0", "added", count=0),
              of("supervise", "getsockname after it", "added", count=0))),
+    ("Under the supervisor, where the kernel has to search as well: with 99.9 % of a destination's ports in use `connect()` takes {}, on "
+     "stock Linux {}; where none is left it fails after {}, there after {}.",
+     medians(of("grid", "connect(): p50", "supervise", fill=99.9), of("grid", "connect(): p50", "stock", fill=99.9),
+             of("grid", "connect(), no port left: p50", "supervise"), of("grid", "connect(), no port left: p50", "stock"))),
+    ("haproxy under the supervisor, a connection for each request: it answers {}, on stock Linux {}; with 99 % of the ports in use "
+     "{}, there {}.",
+     medians(*[of("proxies", HAPROXY + ANSWERED, side, fill=fill) for fill in (0, 99) for side in ("supervise", "stock")])),
     ("In kernel mode, `connect()` on an empty range: {}, where stock Linux takes {}.",
      medians(of("kernel", ADDED, "kernel"), of("kernel", ADDED, "stock"))),
     ("In kernel mode, connections a second with 99 % of the tuples of 8 destinations in use: {} of those on an empty range.",
@@ -194,6 +214,16 @@ NOT_FOR = [
      medians(of("outsiders", OUTSIDE + "live: p50", "kernel", fill=99), of("outsiders", OUTSIDE + "live: p50", "stock", fill=99),
              of("outsiders", OUTSIDE + "are in TIME_WAIT: succeeded", "kernel", fill=100),
              of("outsiders", OUTSIDE + "are in TIME_WAIT: succeeded", "stock", fill=100))),
+    ("Kernel mode as it comes, for more connections a second to one destination than there are ports: it leaves a port in TIME_WAIT for a "
+     "second, as Linux's own choice does with `tcp_tw_reuse`, and what is asked for beyond that fails at once. nginx with 8,000 "
+     "ports, in the fifth second: {} answered, {} of the requests failed; stock Linux {} and {}; with `exhausted = take-over` in "
+     "berth.conf {} and {}; under the supervisor {} and {}.",
+     medians(*[of("proxies", NGINX + what, side, count=5) for side in ("kernel", "stock", TAKE_OVER, "supervise")
+               for what in (ANSWERED, "failed")])),
+    ("Kernel mode, for a program that binds to port 0 before it connects to several destinations: it must name a port before it knows "
+     "where to. With 8 destinations the first call fails with {} of all tuples in use, on stock Linux with {}, under the supervisor "
+     "with {}.",
+     medians(*[of("grid", BEFORE, side) for side in ("kernel", "stock", "supervise")])),
     ("Within a stack that has few connections at a time: a port space for a hundred destinations takes {}.",
      medians(of("core", "memory, a port space, four in TIME_WAIT for each destination", "libberth", count=100))),
     ("For what neither mode can serve: [README.md](../README.md#what-it-cannot-do) lists it.", lambda find: []),
@@ -235,8 +265,7 @@ CHARTS = {
         "title": "nginx as a proxy while its ports run out: requests answered a second",
         "subtitle": "8,000 ports to one origin, a connection for each request; what is 0 is not drawn",
         "across": "seconds",
-        "lines": [(side, [("proxies", "nginx, which closes first, 8000 ports: requests answered a second", side)], False)
-                  for side in ("stock", "kernel", "supervise", "sysctls")],
+        "lines": [(side, [("proxies", NGINX + ANSWERED, side)], False) for side in ("stock", "kernel", TAKE_OVER, "supervise", "sysctls")],
     },
     "pick": {
         "title": "A pick: libberth, lwIP, and plain re-creations of others",

@@ -13,7 +13,8 @@ second. HAProxy resets what it closes first and leaves none. So there a process 
 connections to the origin.
 
 The sides: `stock`, as Linux comes. `sysctls`: 16/7 as many ports (as 1024-65535 is of 32768-60999), ip_autobind_reuse=1, tcp_tw_reuse=1.
-`supervise`, `kernel`: the proxy is run by Berth, with the sysctls of `stock`. A value is the median of the rounds.
+`supervise`, `kernel`: the proxy is run by Berth, with the sysctls of `stock`; `kernel, take-over`: with exhausted = take-over in its
+settings, which matters where ports are in TIME_WAIT only. A value is the median of the rounds.
 """
 
 import json
@@ -34,7 +35,9 @@ PROXY, ORIGIN, FAR = 8080, 8001, "10.77.0.2"
 HERE = "10.77.0.1"
 FIRST = 32768
 IP_LOCAL_PORT_RANGE = 51
-SIDES = {"stock": [], "sysctls": [], "supervise": ["--mode=supervise"], "kernel": ["--mode=kernel"]}
+TAKE_OVER = "kernel, take-over"
+SIDES = {"stock": [], "sysctls": [], "supervise": ["--mode=supervise"], "kernel": ["--mode=kernel"],
+         TAKE_OVER: ["--mode=kernel", "--config={folder}/berth.conf"]}
 FILLS = (0, 99, 100)
 
 
@@ -196,7 +199,9 @@ class Proxy:
         report.setting("ip_local_port_range", f"{FIRST} {FIRST + self.ports - 1}")
         report.setting("ip_autobind_reuse", int(tuned))
         report.setting("tcp_tw_reuse", 1 if tuned else 2)
-        around = [str(build / "berth"), "run", *SIDES[side], "--"] if SIDES[side] else []
+        (world.folder / "berth.conf").write_text("[Berth]\nexhausted = take-over\n")
+        options = [option.format(folder=world.folder) for option in SIDES[side]]
+        around = [str(build / "berth"), "run", *options, "--"] if options else []
         inside = [sys.executable, __file__, "--beside", "berth" if around else "stock", str(self.ports), *command]
         self.process = report.start([*around, *inside], stdin=subprocess.PIPE,
                                     stdout=subprocess.PIPE, text=True)
@@ -230,8 +235,8 @@ def run_haproxy(proxy, world, effort):
 
 
 KINDS = {
-    "nginx, which closes first": (run_nginx, World.nginx_proxy, "count"),
-    "haproxy, beside connections that are held": (run_haproxy, World.haproxy, "fill"),
+    "nginx, which closes first": (run_nginx, World.nginx_proxy, "count", list(SIDES)),
+    "haproxy, beside connections that are held": (run_haproxy, World.haproxy, "fill", [side for side in SIDES if side != TAKE_OVER]),
 }
 VALUES = (("requests answered a second", "1/s"), ("p99", "ms"), ("failed", "%"))
 
@@ -239,7 +244,7 @@ VALUES = (("requests answered a second", "1/s"), ("p99", "ms"), ("failed", "%"))
 def run(kind, side, effort, build):
     """One proxy on one side, in the namespace that we are in. Prints what it has measured."""
     report.end_on_signals()
-    measure, command, _ = KINDS[kind]
+    measure, command, *_ = KINDS[kind]
     with tempfile.TemporaryDirectory() as folder:
         world = World(Path(folder))
         try:
@@ -277,8 +282,8 @@ def main():
     effort = EFFORTS[chosen.effort]
     found = {}
     for _ in range(effort.rounds):
-        for kind in KINDS:
-            for side in effort.sides:
+        for kind, (*_, sides) in KINDS.items():
+            for side in filter(sides.__contains__, effort.sides):
                 for at, *values in run_apart(kind, side, chosen):
                     found.setdefault((kind, at, side), []).append(values)
     rows = report.Report("proxies", report.host_settings())

@@ -25,7 +25,7 @@ const struct sim_policy *const sim_policies[] = {
 	&sim_policy_openbsd,
 	&sim_policy_lwip,
 	&sim_policy_haproxy,
-	&sim_policy_nat,
+	&sim_policy_nat_ten_tries,
 	NULL,
 };
 

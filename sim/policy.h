@@ -63,7 +63,7 @@ extern const struct sim_policy sim_policy_legacy, sim_policy_legacy_random, sim_
 	sim_policy_sp1, sim_policy_berth, sim_policy_berth_both_ends, sim_policy_rfc6056_1,
 	sim_policy_rfc6056_2, sim_policy_rfc6056_3, sim_policy_rfc6056_4, sim_policy_rfc6056_5,
 	sim_policy_linux_connect, sim_policy_linux_bind, sim_policy_linux_bind_reuse, sim_policy_freebsd,
-	sim_policy_openbsd, sim_policy_lwip, sim_policy_haproxy, sim_policy_nat;
+	sim_policy_openbsd, sim_policy_lwip, sim_policy_haproxy, sim_policy_nat_ten_tries;
 
 /* All of them, in the order in which they are shown, ended by NULL. */
 extern const struct sim_policy *const sim_policies[];

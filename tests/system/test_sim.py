@@ -11,7 +11,7 @@ import subprocess
 import xml.etree.ElementTree
 
 import pytest
-from conftest import BERTH, need, tool
+from conftest import BERTH, ROOT, need, tool
 
 PORTS, DESTINATIONS = 1000, 4
 SMALL = ["--ports=2000-2299", "--set=TcpTimedWaitDelay=30"]  # ten connections a second to one destination
@@ -98,6 +98,17 @@ def test_text(tmp_path):
         assert sum(line.split()[:1] == [name] for line in lines) == 2
         assert sum(line.split()[:1] == [name] for line in rates) == 2
         assert any(line.split()[:1] == [name] for line in sim("--list").stdout.splitlines())
+
+
+def test_one_file_each():
+    """A policy has the file of its name, and that alone; the file says where the policy comes from."""
+    names = {entry["policy"] for entry in json.loads(sim("--list", "--json").stdout)}
+    files = {path.stem.removeprefix("policy_").replace("_", "-"): path.read_text()
+             for path in (ROOT / "sim").glob("policy_*.c")}
+    assert files.keys() == names
+    for name, text in files.items():
+        assert f'.name = "{name}"' in text and text.count("const struct sim_policy ") == 1
+        assert "\n * Source: " in text[:text.index("*/")], name
 
 
 def plot(path, *arguments, find_in=""):

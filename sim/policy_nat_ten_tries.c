@@ -22,7 +22,7 @@ static unsigned pick(void *state, struct sim_ask *ask)
 	return 0;
 }
 
-const struct sim_policy sim_policy_nat = {
+const struct sim_policy sim_policy_nat_ten_tries = {
 	.name = "nat-ten-tries",
 	.source = "VPP NAT44-ED: ten random draws",
 	.pick = pick,
