@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -38,10 +39,19 @@ static const char *split(const char *command, const char *text, char host[LONGES
 	return colon + 1;
 }
 
+/* getaddrinfo() takes every number, and of one that is too large what fits. */
+static bool is_too_large(const char *port)
+{
+	char *end;
+	unsigned long number = strtoul(port, &end, 10);
+
+	return *end == '\0' && number > UINT16_MAX;
+}
+
 static int resolve(const char *command, const char *host, const char *port, struct addrinfo **ret_list)
 {
 	const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
-	int error = getaddrinfo(host, port, &hints, ret_list);
+	int error = is_too_large(port) ? EAI_SERVICE : getaddrinfo(host, port, &hints, ret_list);
 
 	if (error == EAI_SERVICE)
 		return usage_error(command, "'%s' is no port and no service of TCP", port);
