@@ -99,7 +99,8 @@ typedef int ask_sock_diag(struct socket_table *table, unsigned first, unsigned l
 
 static int ask_for_all(struct socket_table *table, unsigned first, unsigned last)
 {
-	return socket_table_dump(table, AF_UNSPEC, first, last);
+	return bound_sockets_are_possible() ? socket_table_dump(table, AF_UNSPEC, first, last)
+					    : socket_table_dump_used(table, first, last);
 }
 
 static int dump(struct look *look, ask_sock_diag *ask, unsigned first, unsigned last)
