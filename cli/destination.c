@@ -14,6 +14,15 @@
 
 #define LONGEST_HOST 1025 /* NI_MAXHOST */
 
+/* getaddrinfo() takes every number, and of one that is too large what fits. */
+static bool is_too_large(const char *port)
+{
+	char *end;
+	unsigned long number = strtoul(port, &end, 10);
+
+	return *end == '\0' && number > UINT16_MAX;
+}
+
 /* Splits "host:port" and "[address]:port": copies the host and returns the port, or NULL when it has said what is
  * wrong. */
 static const char *split(const char *command, const char *text, char host[LONGEST_HOST])
@@ -30,6 +39,10 @@ static const char *split(const char *command, const char *text, char host[LONGES
 		usage_error(command, "'%s' is not ADDRESS:PORT, such as 192.0.2.1:443", text);
 		return NULL;
 	}
+	if (is_too_large(colon + 1)) {
+		usage_error(command, "'%s': a port is at most 65535", text);
+		return NULL;
+	}
 	if (is_bracketed) {
 		text++;
 		length -= 2;
@@ -39,19 +52,10 @@ static const char *split(const char *command, const char *text, char host[LONGES
 	return colon + 1;
 }
 
-/* getaddrinfo() takes every number, and of one that is too large what fits. */
-static bool is_too_large(const char *port)
-{
-	char *end;
-	unsigned long number = strtoul(port, &end, 10);
-
-	return *end == '\0' && number > UINT16_MAX;
-}
-
 static int resolve(const char *command, const char *host, const char *port, struct addrinfo **ret_list)
 {
 	const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
-	int error = is_too_large(port) ? EAI_SERVICE : getaddrinfo(host, port, &hints, ret_list);
+	int error = getaddrinfo(host, port, &hints, ret_list);
 
 	if (error == EAI_SERVICE)
 		return usage_error(command, "'%s' is no port and no service of TCP", port);
