@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a look at the port space costs on a host with 100,000 sockets: the CPU time, user and system, of a whole process,
- * of any user's, without capabilities; of root's where no daemon is; and of root's beside a berth daemon. Then what that daemon takes for a scrape of its metrics in a
- * second, and for its page, which asks once a second.
+ * What a look at the port space costs on a host with 100,000 sockets: the CPU time, user and system, of a whole process, of
+ * any user's, without capabilities; of root's where no daemon is; and of root's beside a berth daemon. Then what that
+ * daemon takes for a scrape of its metrics in a second, and for its page, which asks once a second.
  *
  *	build/bench/view [--json[=FILE]] [--quick|--smoke]
  *
  * Half of the sockets are in the port range; the other half, the far ends, are not. Medians of processes, and of seconds.
+ * A TCP socket that is neither connected nor listening, or is in a third network namespace, makes a look of any user's dearer
+ * (bound_sockets_are_possible()): measure on a machine at rest.
+ *
  * What needs the daemon needs root. BERTH names another binary than the one beside this one.
  */
 #include <linux/capability.h>
