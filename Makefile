@@ -93,9 +93,15 @@ $(BUILD)/trace.skel.h: $(BUILD)/bpf/trace.o
 	$(call say,SKEL)
 	$(Q){ echo "/* NOLINTBEGIN: bpftool wrote this */" && $(BPFTOOL) gen skeleton $< name trace_program && \
 	    echo "/* NOLINTEND */"; } >$@
+# A light skeleton: the kernel finds where its structures' members are, and not libbpf.
+$(BUILD)/look.skel.h: $(BUILD)/bpf/look.o
+	$(call say,SKEL)
+	$(Q){ echo "/* NOLINTBEGIN: bpftool wrote this */" && $(BPFTOOL) gen skeleton -L $< name look && \
+	    echo "/* NOLINTEND */"; } >$@
 $(BUILD)/daemon/hooks.o: $(BUILD)/berth.skel.h
 $(BUILD)/daemon/trace.o: $(BUILD)/trace.skel.h
-$(BUILD)/daemon/hooks.o $(BUILD)/daemon/trace.o: CPPFLAGS += -isystem $(BUILD)
+$(BUILD)/daemon/owners.o: $(BUILD)/look.skel.h
+$(BUILD)/daemon/hooks.o $(BUILD)/daemon/trace.o $(BUILD)/daemon/owners.o: CPPFLAGS += -isystem $(BUILD)
 
 # What the page is made of goes into the binary.
 $(BUILD)/daemon/page.o: $(wildcard web/*)

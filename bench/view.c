@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a look at the port space costs on a host with 100,000 sockets: the CPU time, user and system, of a whole process;
- * where no daemon is, and as root beside a berth daemon. Then what that daemon takes for a scrape of its metrics in a
- * second, and for its page, which asks once a second.
+ * What a look at the port space costs on a host with 100,000 sockets: the CPU time, user and system, of a whole process, of
+ * any user's, without capabilities; of root's where no daemon is; and of root's beside a berth daemon. Then what that
+ * daemon takes for a scrape of its metrics in a second, and for its page, which asks once a second.
  *
  *	build/bench/view [--json[=FILE]] [--quick|--smoke]
  *
  * Half of the sockets are in the port range; the other half, the far ends, are not. Medians of processes, and of seconds.
+ * A TCP socket that is neither connected nor listening, or is in a third network namespace, makes a look of any user's dearer
+ * (bound_sockets_are_possible()): measure on a machine at rest.
+ *
  * What needs the daemon needs root. BERTH names another binary than the one beside this one.
  */
+#include <linux/capability.h>
+
 #include "bench/many_sockets.h"
 #include "bench/own_daemon.h"
 #include "bench/report.h"
@@ -75,8 +80,15 @@ static double cpu_ms(const struct rusage *usage)
 	       (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) / 1e3;
 }
 
+/* From the next exec on. */
+static void give_capabilities_up(void)
+{
+	for (unsigned long capability = 0; capability <= CAP_LAST_CAP; capability++)
+		prctl(PR_CAPBSET_DROP, capability);
+}
+
 /* CPU time of one process that does what the row says. */
-static double run_once(size_t row)
+static double run_once(size_t row, bool as_root)
 {
 	struct rusage usage;
 	int status;
@@ -88,6 +100,8 @@ static double run_once(size_t row)
 		for (unsigned i = 0; i < 5; i++)
 			arguments[i + 1] = (char *)rows[row].argument[i];
 		dup2(check(open("/dev/null", O_WRONLY | O_CLOEXEC), "/dev/null"), STDOUT_FILENO);
+		if (!as_root)
+			give_capabilities_up();
 		if (rows[row].argument[0])
 			execv(berth, arguments);
 		else
@@ -112,14 +126,14 @@ static void add_row(const char *name, const char *side, double *values, unsigned
 					 count ? NULL : "needs root" });
 }
 
-static void measure_looks(const char *name, bool may)
+static void measure_looks(const char *name, bool as_root, bool may)
 {
 	double times[ROUNDS];
 
 	for (size_t row = 0; row < ROWS; row++) {
 		say_progress("%s: %s", name, rows[row].title);
 		for (unsigned round = 0; may && round < load->rounds; round++)
-			times[round] = run_once(row);
+			times[round] = run_once(row, as_root);
 		add_row(name, rows[row].title, times, may ? load->rounds : 0, "ms");
 	}
 	end_progress();
@@ -162,10 +176,11 @@ int main(int argc, char **argv)
 	if (is_root)
 		hide_other_daemons();
 	fill_host(PORT, load->held);
-	measure_looks("CPU time of a look at all sockets", true);
+	measure_looks("CPU time of a look at all sockets", false, true);
+	measure_looks("CPU time of a look at all sockets, as root", true, is_root);
 	if (is_root)
 		start_own_daemon(berth);
-	measure_looks("CPU time of a look at all sockets, beside a berth daemon", is_root);
+	measure_looks("CPU time of a look at all sockets, beside a berth daemon", true, is_root);
 	for (size_t row = 0; row < WEB_ROWS; row++)
 		measure_web(&web_rows[row], is_root);
 	if (is_root)

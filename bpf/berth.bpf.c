@@ -405,3 +405,15 @@ int BPF_PROG(closing, const struct sock *sk, int before, int now)
 		keep_from(sk);
 	return 0;
 }
+
+SEC("iter/bpf_map_elem")
+int range_owners(struct bpf_iter__bpf_map_elem *ctx)
+{
+	return list_stretch(ctx, false);
+}
+
+SEC("iter/bpf_map_elem")
+int all_owners(struct bpf_iter__bpf_map_elem *ctx)
+{
+	return list_stretch(ctx, true);
+}

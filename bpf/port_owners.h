@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * BPF iterators that list who is on the ports of the reader's network namespace, from the kernel's bind table: for who looks
- * at the port space (view/snapshot.h).
- *
- *	range_owners	the ports of ip_local_port_range
- *	all_owners	all 65,536
+ * A BPF iterator that lists who is on the ports of the reader's network namespace, from the kernel's bind table: for who looks
+ * at the port space (view/snapshot.h). The daemon's hooks have two, one for the range and one for all ports (berth.bpf.c), and a
+ * look without a daemon may have one of its own (look.bpf.c).
  *
  * Theory of operation
  *
@@ -13,7 +11,7 @@
  * and a record of ours costs less to write than a netlink message: a fifth of what sock_diag takes for the same.
  * The kernel's own iterator over TCP sockets (iter/tcp) takes the lock of each socket and is no faster than sock_diag.
  *
- * What the iterators walk over is a map whose elements stand for stretches of ports, and have nothing in them; a step writes
+ * What an iterator walks over is a map whose elements stand for stretches of ports, and have nothing in them; a step writes
  * all records of one stretch, and the kernel takes care of the reader's buffer. Connections on a port where somebody listens
  * were begun by the other side; they are counted only. Handshakes that the other side has begun are left out, as in
  * host/socket_table.h; most of them are not in the bind table anyway.
@@ -26,7 +24,16 @@
 #ifndef BERTH_BPF_PORT_OWNERS_H
 #define BERTH_BPF_PORT_OWNERS_H
 
-#include "bpf/bind_table.h"
+#include <stdbool.h>
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "bpf/kernel_types.h"
 #include "wire/port_owner.h"
 
 /* Steps from owner to owner, on a port of the range and on another one. */
@@ -66,7 +73,9 @@ struct owner_walk {
 	__u32 table_size, hash_mix;
 	__u32 written, written_before; /* records of owners, in this stretch; before this port */
 	__u32 port;
-	__u32 connections;		 /* on the port */
+	__u32 connections; /* on the port */
+	__u32 range_first, range_last;
+	bool all;			 /* ports, and not those of the range only */
 	bool listening, unsure, is_full; /* is_full: not all could be written */
 };
 
@@ -170,10 +179,8 @@ static __always_inline struct hlist_node *slot_of(const struct owner_walk *walk)
 		->chain.first;
 }
 
-static __always_inline void list_port(struct owner_walk *walk, bool is_in_range)
+static __always_inline void list_port(struct owner_walk *walk, unsigned most_steps)
 {
-	unsigned most = is_in_range ? STEPS_MAX : STEPS_OUTSIDE;
-
 	walk->bucket = slot_of(walk);
 	if (!walk->bucket)
 		return;
@@ -181,7 +188,7 @@ static __always_inline void list_port(struct owner_walk *walk, bool is_in_range)
 	walk->listening = walk->unsure = walk->is_full = false;
 	walk->written_before = walk->written;
 	walk->connections = 0;
-	if (bpf_loop(most, step, walk, 0) == most)
+	if (bpf_loop(most_steps, step, walk, 0) == most_steps)
 		walk->unsure = true;
 	if (walk->listening && !walk->unsure)
 		close_port(walk, WIRE_OWNER_LISTENERS, walk->connections);
@@ -189,19 +196,29 @@ static __always_inline void list_port(struct owner_walk *walk, bool is_in_range)
 		close_port(walk, WIRE_OWNER_UNSURE, 0);
 }
 
+/* For bpf_loop(), which the verifier follows once, where it would follow each round of a loop by itself. */
+static long list_next_port(unsigned index, struct owner_walk *walk)
+{
+	bool is_in_range = walk->port >= walk->range_first && walk->port <= walk->range_last;
+
+	if (walk->all || is_in_range)
+		list_port(walk, is_in_range ? STEPS_MAX : STEPS_OUTSIDE);
+	walk->port++;
+	return 0;
+}
+
 static __always_inline int list_stretch(struct bpf_iter__bpf_map_elem *ctx, bool all)
 {
 	const __u32 *stretch = ctx->key;
 	const __u64 *zero = ctx->value;
-	struct owner_walk walk = { .now = bpf_jiffies64() };
-	unsigned first, last;
+	struct owner_walk walk = { .now = bpf_jiffies64(), .all = all };
 	const struct net *net;
 
 	if (!stretch || !zero)
 		return 0; /* the last call, behind the map's end */
 	net = ((struct task_struct *)bpf_get_current_task_btf())->nsproxy->net_ns;
-	first = net->ipv4.ip_local_ports.range & 0xffff;
-	last = net->ipv4.ip_local_ports.range >> 16;
+	walk.range_first = net->ipv4.ip_local_ports.range & 0xffff;
+	walk.range_last = net->ipv4.ip_local_ports.range >> 16;
 	walk.seq = ctx->meta->seq;
 	walk.net = (__u64)net;
 	walk.hash_mix = net->hash_mix;
@@ -209,24 +226,9 @@ static __always_inline int list_stretch(struct bpf_iter__bpf_map_elem *ctx, bool
 	walk.table_size = net->ipv4.tcp_death_row.hashinfo->bhash_size;
 	/* Numbers that the verifier knows it would follow through every step of the loop. */
 	walk.written = *zero;
-	for (unsigned i = 0; i < WIRE_STRETCH_PORTS; i++) {
-		walk.port = *stretch * WIRE_STRETCH_PORTS + i;
-		if (all || (walk.port >= first && walk.port <= last))
-			list_port(&walk, walk.port >= first && walk.port <= last);
-	}
+	walk.port = *stretch * WIRE_STRETCH_PORTS;
+	bpf_loop(WIRE_STRETCH_PORTS, list_next_port, &walk, 0);
 	return 0;
-}
-
-SEC("iter/bpf_map_elem")
-int range_owners(struct bpf_iter__bpf_map_elem *ctx)
-{
-	return list_stretch(ctx, false);
-}
-
-SEC("iter/bpf_map_elem")
-int all_owners(struct bpf_iter__bpf_map_elem *ctx)
-{
-	return list_stretch(ctx, true);
 }
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -12,6 +13,15 @@
 #include "host/socket_address.h"
 
 #define LONGEST_HOST 1025 /* NI_MAXHOST */
+
+/* getaddrinfo() takes every number, and of one that is too large what fits. */
+static bool is_too_large(const char *port)
+{
+	char *end;
+	unsigned long number = strtoul(port, &end, 10);
+
+	return *end == '\0' && number > UINT16_MAX;
+}
 
 /* Splits "host:port" and "[address]:port": copies the host and returns the port, or NULL when it has said what is
  * wrong. */
@@ -27,6 +37,10 @@ static const char *split(const char *command, const char *text, char host[LONGES
 	}
 	if (length == 0 || colon[1] == '\0' || length >= LONGEST_HOST) {
 		usage_error(command, "'%s' is not ADDRESS:PORT, such as 192.0.2.1:443", text);
+		return NULL;
+	}
+	if (is_too_large(colon + 1)) {
+		usage_error(command, "'%s': a port is at most 65535", text);
 		return NULL;
 	}
 	if (is_bracketed) {

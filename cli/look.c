@@ -7,8 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "daemon/pinned.h"
-#include "daemon/pins.h"
+#include "daemon/owners.h"
 
 static void wait_s(double seconds)
 {
@@ -19,9 +18,9 @@ static void wait_s(double seconds)
 		;
 }
 
-void looks_use_pins(struct looks *looks)
+void looks_use_owners(struct looks *looks, enum view_scope scope)
 {
-	looks->owners = pinned_owners(PINS_DEFAULT);
+	looks->owners = owners_open(scope == VIEW_ALL);
 }
 
 int looks_take(struct looks *looks, enum view_scope scope, double seconds)

@@ -23,8 +23,8 @@ struct looks {
 int looks_take(struct looks *looks, enum view_scope scope, double seconds);
 void looks_free(struct looks *looks);
 
-/* Has them look through what berth daemon has left in the kernel, if there is something that the caller may use. */
-void looks_use_pins(struct looks *looks);
+/* Has looks of that scope go through iterators, where that is better and the caller may (daemon/owners.h). */
+void looks_use_owners(struct looks *looks, enum view_scope scope);
 
 /* Waits and looks once more; what was `now` is `before`. 0 or negative errno. */
 int looks_again(struct looks *looks, enum view_scope scope, double seconds);

@@ -13,8 +13,7 @@
 #include "cli/command.h"
 #include "cli/destination.h"
 #include "cli/map_picture.h"
-#include "daemon/pinned.h"
-#include "daemon/pins.h"
+#include "daemon/owners.h"
 #include "host/address_text.h"
 #include "view/port_report.h"
 
@@ -211,7 +210,7 @@ int command_map(int argc, char **argv)
 	}
 	if (status != EXIT_OK)
 		return status;
-	owners = pinned_owners(PINS_DEFAULT);
+	owners = owners_open(true);
 	error = view_look(&now, VIEW_ALL, &owners);
 	port_owners_close(&owners);
 	if (error)

@@ -37,7 +37,7 @@ static const char help[] =
 	"  range             first, last; reserved and held (bound or listening) ports in it; usable: the rest\n"
 	"  sockets           in_use (connections and listeners), time_wait, both of all ports; begun_here and\n"
 	"                    inbound_in_range (connections on ports of the range, TIME_WAIT included)\n"
-	"  source            what the numbers are from: bind-table (the daemon's iterators) or sock-diag\n"
+	"  source            what the numbers are from: bind-table (read by eBPF) or sock-diag\n"
 	"  kernel_mode       attached (by berth daemon; null: not to be seen by the caller), daemon (one\n"
 	"                    runs), version, build, cgroup, hooks; and, each null where another build of berth\n"
 	"                    attached them:\n"
@@ -219,7 +219,7 @@ int command_status(int argc, char **argv)
 	if (optind < argc)
 		return usage_error("status", "unexpected '%s'; 'berth explain' is for one destination",
 				   argv[optind]);
-	looks_use_pins(&looks);
+	looks_use_owners(&looks, VIEW_RANGE);
 	error = looks_take(&looks, VIEW_RANGE, options.interval_s);
 	status = error ? failure("status", "cannot read the kernel's socket table: %s", strerror(-error))
 		       : show(&options, &looks);

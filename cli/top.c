@@ -65,7 +65,7 @@ static int print_lines(const struct top_options *options)
 	static struct looks looks;
 	int error = 0;
 
-	looks_use_pins(&looks);
+	looks_use_owners(&looks, VIEW_RANGE);
 	for (unsigned i = 0; !error && (options->count == 0 || i < options->count); i++) {
 		struct port_report report;
 

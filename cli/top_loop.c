@@ -13,19 +13,24 @@
 #include "cli/command.h"
 #include "cli/explain_text.h"
 #include "cli/top_screen.h"
-#include "daemon/pinned.h"
-#include "daemon/pins.h"
+#include "daemon/owners.h"
 #include "host/clock.h"
 
 #define KEY_ESCAPE 27
 #define KEY_DELETE 127
 
-/* Set by the handler of the signals that end it. */
-static volatile sig_atomic_t ended;
+/* Set by the handlers of the signals that end it, and of that of a new size. */
+static volatile sig_atomic_t ended, resized;
 
 static void note_end(int number)
 {
 	ended = number;
+}
+
+static void note_size(int number)
+{
+	(void)number;
+	resized = true;
 }
 
 /* ---- what the keys do ---- */
@@ -250,7 +255,7 @@ static int look(struct top_screen *screen)
 static void take_signals(sigset_t *ret_mask)
 {
 	static const int ends[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
-	const struct sigaction action = { .sa_handler = note_end };
+	const struct sigaction action = { .sa_handler = note_end }, size_action = { .sa_handler = note_size };
 	sigset_t blocked;
 
 	sigemptyset(&blocked);
@@ -258,6 +263,7 @@ static void take_signals(sigset_t *ret_mask)
 		sigaction(ends[i], &action, NULL);
 		sigaddset(&blocked, ends[i]);
 	}
+	sigaction(SIGWINCH, &size_action, NULL);
 	sigaddset(&blocked, SIGWINCH);
 	sigprocmask(SIG_BLOCK, &blocked, ret_mask);
 }
@@ -292,6 +298,10 @@ static int loop(struct top_screen *screen, const sigset_t *mask)
 		top_screen_draw(screen);
 		if (!wait_for_event(next_ns, screen->is_paused, mask))
 			break;
+		if (resized) {
+			resized = false;
+			top_screen_resize();
+		}
 		while ((key = getch()) != ERR)
 			if (!use_key(screen, key))
 				return 0;
@@ -306,7 +316,7 @@ int top_screen_run(const void *options)
 	int error;
 
 	screen.options = options;
-	screen.owners = pinned_owners(PINS_DEFAULT);
+	screen.owners = owners_open(false);
 	top_screen_open();
 	take_signals(&mask);
 	error = loop(&screen, &mask);

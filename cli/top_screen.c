@@ -5,7 +5,9 @@
 #include <langinfo.h>
 #include <locale.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "host/address_text.h"
 #include "view/text.h"
@@ -42,6 +44,15 @@ void top_screen_open(void)
 		init_pair(PAINT_BAD, COLOR_RED, -1);
 		init_pair(PAINT_POOR, COLOR_YELLOW, -1);
 	}
+}
+
+void top_screen_resize(void)
+{
+	struct winsize size;
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 && size.ws_col > 0)
+		resizeterm(size.ws_row, size.ws_col);
+	clearok(curscr, TRUE);
 }
 
 unsigned top_screen_lines(void)

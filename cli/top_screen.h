@@ -37,6 +37,10 @@ struct top_screen {
 /* Takes the terminal over; endwin() gives it back. */
 void top_screen_open(void);
 
+/* Takes the terminal's size as it is now; a KEY_RESIZE follows if it is another one. What is on the terminal is unknown: it may
+ * have been smaller for a moment, which curses by itself would not notice. */
+void top_screen_resize(void);
+
 /* Lines of the list, or of the text, that fit. At least 1. */
 unsigned top_screen_lines(void);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Who is on the ports of this network namespace, through the BPF iterators that berth daemon leaves in the kernel
- * (bpf/port_owners.h): what a dump of sock_diag says (socket_table.h), at a fraction of its cost.
+ * Who is on the ports of this network namespace, through BPF iterators that berth daemon leaves in the kernel,
+ * or that were loaded for the look (bpf/port_owners.h): what a dump of sock_diag says (socket_table.h), at a fraction of its cost.
  *
- * To open the iterators takes the rights to the pins; to read takes none.
+ * To load an iterator, or to open a pinned one, takes rights; to read takes none.
  */
 #ifndef BERTH_HOST_PORT_OWNERS_H
 #define BERTH_HOST_PORT_OWNERS_H
@@ -13,8 +13,8 @@
 #include "core/port_set.h"
 #include "host/socket_table.h"
 
-/* Descriptors of the iterators' links, such as bpf_obj_get() returns. The zero-filled struct has none, as 0 is standard
- * input. */
+/* Descriptors of the iterators' links, such as bpf_obj_get() returns; one of them will do for looks of its kind. The
+ * zero-filled struct has none, as 0 is standard input. */
 struct port_owners {
 	int range_link, all_link;
 };
@@ -30,9 +30,10 @@ struct port_owners_reader {
 	void (*see_unsure)(void *context, unsigned port);
 };
 
-static inline bool port_owners_are_there(const struct port_owners *owners)
+/* For all ports, or for those of the range. */
+static inline bool port_owners_are_there(const struct port_owners *owners, bool all)
 {
-	return owners && owners->range_link > 0 && owners->all_link > 0;
+	return owners && (all ? owners->all_link : owners->range_link) > 0;
 }
 
 /* Calls back for all ports, or for those of the range. 0 or negative errno, and then the callers may have been called. */

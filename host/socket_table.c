@@ -90,13 +90,23 @@ int socket_table_dump(struct socket_table *table, int family, unsigned first, un
 	return send_dump(table, header);
 }
 
-int socket_table_dump_listeners(struct socket_table *table, unsigned first, unsigned last)
+static int dump_both(struct socket_table *table, uint32_t states, unsigned first, unsigned last)
 {
 	char buffer[256];
-	struct nlmsghdr *header = new_request_of_both(buffer, 1u << TCP_LISTEN);
+	struct nlmsghdr *header = new_request_of_both(buffer, states);
 
 	put_port_filter(header, first, last);
 	return send_dump(table, header);
+}
+
+int socket_table_dump_used(struct socket_table *table, unsigned first, unsigned last)
+{
+	return dump_both(table, DUMPED_STATES & ~(1u << TCP_STATE_BOUND_INACTIVE), first, last);
+}
+
+int socket_table_dump_listeners(struct socket_table *table, unsigned first, unsigned last)
+{
+	return dump_both(table, 1u << TCP_LISTEN, first, last);
 }
 
 int socket_table_dump_left(struct socket_table *table)

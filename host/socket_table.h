@@ -68,6 +68,10 @@ void socket_table_close(struct socket_table *table);
  * [first, last], but for handshakes that the peer has begun: they take no port from anybody. 0 or negative errno. */
 int socket_table_dump(struct socket_table *table, int family, unsigned first, unsigned last);
 
+/* Asks for the same of both families, without sockets that are bound and nothing else. These the kernel finds by a walk over its
+ * bind table, where all the others are, too: a fifth of the whole. */
+int socket_table_dump_used(struct socket_table *table, unsigned first, unsigned last);
+
 /* Asks for listeners only: the kernel has them in a table of their own, which is short. */
 int socket_table_dump_listeners(struct socket_table *table, unsigned first, unsigned last);
 

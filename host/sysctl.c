@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The kernel prints a list of all 65,536 ports, if every other one is reserved, in less than this. */
@@ -132,11 +133,11 @@ static unsigned stat_of(const char *text, const char *label, const char *word)
 	return found && (!end || found < end) ? (unsigned)strtoul(found + strlen(word), NULL, 10) : 0;
 }
 
-int socket_totals_read(struct socket_totals *ret_totals)
+static int read_totals(const char *sockstat, const char *sockstat6, struct socket_totals *ret_totals)
 {
 	char text[1024], text6[1024];
-	ssize_t length = read_file("/proc/net/sockstat", text, sizeof(text));
-	ssize_t length6 = read_file("/proc/net/sockstat6", text6, sizeof(text6));
+	ssize_t length = read_file(sockstat, text, sizeof(text));
+	ssize_t length6 = read_file(sockstat6, text6, sizeof(text6));
 
 	if (length < 0)
 		return (int)length;
@@ -144,5 +145,29 @@ int socket_totals_read(struct socket_totals *ret_totals)
 		text6[0] = '\0';
 	ret_totals->in_use = stat_of(text, "TCP:", " inuse ") + stat_of(text6, "TCP6:", " inuse ");
 	ret_totals->time_wait = stat_of(text, "TCP:", " tw ");
+	ret_totals->existing = stat_of(text, "TCP:", " alloc ");
 	return 0;
+}
+
+int socket_totals_read(struct socket_totals *ret_totals)
+{
+	return read_totals("/proc/net/sockstat", "/proc/net/sockstat6", ret_totals);
+}
+
+/* Each namespace has a file of its own. */
+static bool is_beside_first_process(void)
+{
+	struct stat here, first;
+
+	return stat("/proc/net/sockstat", &here) == 0 && stat("/proc/1/net/sockstat", &first) == 0 &&
+	       here.st_ino != first.st_ino;
+}
+
+bool bound_sockets_are_possible(void)
+{
+	struct socket_totals here, first = { 0 };
+
+	if (is_beside_first_process() && read_totals("/proc/1/net/sockstat", "/proc/1/net/sockstat6", &first))
+		return true;
+	return socket_totals_read(&here) || here.existing > here.in_use + first.in_use;
 }

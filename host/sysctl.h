@@ -43,9 +43,15 @@ int reuse_sysctls_read(struct reuse_sysctls *ret_sysctls);
 struct socket_totals {
 	unsigned in_use;
 	unsigned time_wait;
+	unsigned
+		existing; /* on the whole machine, without TIME_WAIT: also those that are not, or no longer, in use */
 };
 
 /* 0 or negative errno; *ret_totals is whole or untouched. */
 int socket_totals_read(struct socket_totals *ret_totals);
+
+/* Whether this network namespace may have a TCP socket that is bound and nothing else. There is none where it and the namespace
+ * of process 1 use all that exist. A hint: a socket may end between two counts. */
+bool bound_sockets_are_possible(void);
 
 #endif

@@ -54,7 +54,7 @@ scripts()
 	shellcheck -e SC2317 tools/*.sh .ci/run
 }
 
-make -s build/berth.h build/berth.skel.h build/trace.skel.h || exit 1 # tests/install and daemon include them
+make -s build/berth.h build/berth.skel.h build/trace.skel.h build/look.skel.h || exit 1 # tests/install and daemon include them
 step "clang-format" clang-format-14 --dry-run -Werror "${sources[@]}" "${headers[@]}" bpf/*.c tests/system/*.bpf.c
 step "clang-tidy, ${#sources[@]} files" tidy
 step "cppcheck" cppcheck_all

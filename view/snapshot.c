@@ -99,7 +99,8 @@ typedef int ask_sock_diag(struct socket_table *table, unsigned first, unsigned l
 
 static int ask_for_all(struct socket_table *table, unsigned first, unsigned last)
 {
-	return socket_table_dump(table, AF_UNSPEC, first, last);
+	return bound_sockets_are_possible() ? socket_table_dump(table, AF_UNSPEC, first, last)
+					    : socket_table_dump_used(table, first, last);
 }
 
 static int dump(struct look *look, ask_sock_diag *ask, unsigned first, unsigned last)
@@ -217,7 +218,7 @@ static int look(struct view_snapshot *to, enum view_scope scope, const struct po
 int view_look(struct view_snapshot *ret_snapshot, enum view_scope scope, const struct port_owners *owners)
 {
 	struct view_snapshot *seen = calloc(1, sizeof(*seen)); /* large for a stack */
-	bool through_owners = port_owners_are_there(owners);
+	bool through_owners = port_owners_are_there(owners, scope == VIEW_ALL);
 	int error = seen ? look(seen, scope, through_owners ? owners : NULL) : -ENOMEM;
 
 	if (error && seen && through_owners) { /* sock_diag can what they cannot */

@@ -6,8 +6,8 @@
  *
  * One walk over the kernel's sockets gives a row for each connection, and a number for each pair of local
  * address and destination; whatever is asked later is a walk over the rows, which for 100,000 of them costs
- * less than a millisecond. The kernel's walk costs more, so nobody asks twice for one look. Where berth daemon has left
- * its iterators (host/port_owners.h), and the caller may use them, these are read; otherwise, and for the ports that
+ * less than a millisecond. The kernel's walk costs more, so nobody asks twice for one look. Where the caller has
+ * iterators over the bind table (host/port_owners.h), these are read; otherwise, and for the ports that
  * they are unsure of, sock_diag is asked (host/socket_table.h), which says the same and costs several times as much.
  *
  * A port is *usable* if the kernel may hand it out to connect(): it is in ip_local_port_range, is not reserved, and

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What berth status and berth map see through the daemon's iterators over the kernel's bind table is what sock_diag tells
-whoever has no daemon or is not root, for sockets of every kind. Needs root; nothing is skipped without it."""
+"""What root's berth status and berth map see through iterators over the kernel's bind table, the daemon's or their own, is what
+sock_diag tells everybody else, for sockets of every kind. Needs root; nothing is skipped without it."""
 
 import json
 from collections import Counter
@@ -89,21 +89,38 @@ sys.stdin.read()
 """
 
 
+# So many sockets that a look is worth an iterator of its own (daemon/owners.c).
+MANY_SOCKETS = r"""
+import resource, socket, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE)[1:] * 2)
+server = socket.create_server(("127.0.0.1", 7005), backlog=40000)
+kept = [socket.create_connection(("127.0.0.1", 7005)) for i in range(15500)]
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
 @pytest.fixture
-def machine(net):
-    """A daemon where berth status looks for it."""
+def bare_machine(net):
+    """Nothing is where berth status looks for a daemon."""
     made = Machine(net)
-    made.options = [f"--cgroup={made.cgroup}"]
-    daemon, said = made.start()
-    assert "attached" in said
     yield made
-    made.end(daemon)
-    assert made.json([BERTH, "detach", "--json"])["cgroup"] == str(made.cgroup)
     for process in net.background:
         if process.stdin and process is not made.holder and process.poll() is None:
             process.stdin.close()
     made.holder.stdin.close()
     made.close()
+
+
+@pytest.fixture
+def machine(bare_machine):
+    """A daemon where berth status looks for it."""
+    bare_machine.options = [f"--cgroup={bare_machine.cgroup}"]
+    daemon, said = bare_machine.start()
+    assert "attached" in said
+    yield bare_machine
+    bare_machine.end(daemon)
+    assert bare_machine.json([BERTH, "detach", "--json"])["cgroup"] == str(bare_machine.cgroup)
 
 
 def both(machine, command, *arguments):
@@ -115,32 +132,49 @@ def both(machine, command, *arguments):
     return found
 
 
-def test_sees_what_sock_diag_sees(machine):
+def agree(machine, command, *arguments):
+    """What both say, or None: ages go on between two looks, and now and then one is in another class."""
+    root, nobody = both(machine, command, *arguments)
+    if command == "status":
+        assert (root.pop("source"), nobody.pop("source")) == ("bind-table", "sock-diag")
+    return root if root == nobody else None
+
+
+def see_the_world(machine):
     net = machine.net
     net.sysctl("ipv4.ip_local_port_range", f"{FIRST} {LAST}")
     net.sysctl("ipv4.ip_local_reserved_ports", f"{INBOUND}-{CROWD},{INBOUND + 100},40300-40303")
     start(net, WORLD, INBOUND, MANY, CROWD, ORPHANS)
     states = {one.state for one in ss(net)}
     assert {"ESTAB", "TIME-WAIT", "FIN-WAIT-2", "CLOSE-WAIT", "LISTEN", "SYN-SENT", "SYN-RECV"} <= states
-
-    def agree(command, *arguments):
-        """Ages go on between two looks: now and then one is in another class."""
-        root, nobody = both(machine, command, *arguments)
-        if command == "status":
-            assert (root.pop("source"), nobody.pop("source")) == ("bind-table", "sock-diag")
-        return root if root == nobody else None
-
-    status = wait_for(lambda: agree("status"), "the same numbers", 20)
+    status = wait_for(lambda: agree(machine, "status"), "the same numbers", 20)
     assert status["range"]["held"] == 7 and status["sockets"]["inbound_in_range"] == 18 + 600
     assert status["destination_count"] >= 1503 and status["sockets"]["begun_here"] >= 1500 + 200 + 60 + 3
     top = {(one["remote"], one["local"]): (one["used"], one["waiting"]) for one in status["destinations"]}
     assert (top["[::1]:7002", "::1"], top["127.0.0.1:7002", "127.0.0.1"]) == ((15, 5), (15, 5))
-    ports = wait_for(lambda: agree("map"), "the same map", 20)
+    ports = wait_for(lambda: agree(machine, "map"), "the same map", 20)
     of = Counter()
     for run in ports["runs"]:
         of[run["use"].split("-")[0]] += run["last"] + 1 - run["first"]
     assert of["held"] == 7 + 5 and of["connected"] >= 300 + 2 + 1 and of["waiting"] > 0, of
-    assert wait_for(lambda: agree("map", "127.0.0.1:7002", "--from=127.0.0.1"), "the same map of one", 20)
+
+
+def test_sees_what_sock_diag_sees(machine):
+    see_the_world(machine)
+    assert wait_for(lambda: agree(machine, "map", "127.0.0.1:7002", "--from=127.0.0.1"), "the same map of one", 20)
+
+
+def test_sees_the_same_without_a_daemon(bare_machine):
+    """Where sockets are many, by an iterator of its own, which leaves nothing behind."""
+    net = bare_machine.net
+    few = bare_machine.json([BERTH, "status", "--json"])
+    assert few["source"] == "sock-diag" and few["kernel_mode"]["attached"] is False
+    net.sysctl("core.somaxconn", "40000")
+    net.sysctl("ipv4.ip_local_port_range", f"{LAST + 1} 65535")
+    start(net, MANY_SOCKETS)
+    see_the_world(bare_machine)
+    left = json.loads(net.output(["/usr/sbin/bpftool", "-j", "prog", "show"]))
+    assert "owners" not in {program.get("name") for program in left}
 
 
 def test_sees_its_own_network_namespace(machine):

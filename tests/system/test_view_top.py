@@ -173,6 +173,29 @@ def test_every_size(terminal):
     assert terminal.ended()[0] == 0
 
 
+def test_size_that_was_another_for_a_moment(terminal, session_cgroup):
+    """What the terminal has lost is drawn again by a screen that did not run then, and finds the size that it knows."""
+    assert session_cgroup, "to hold a process without a signal needs root and cgroup v2"
+    _, screen = terminal.start()
+    tty = terminal.ask("#{pane_tty}")
+    hold = session_cgroup / "held"
+    hold.mkdir()
+    (hold / "cgroup.procs").write_text(str(screen))
+    (hold / "cgroup.freeze").write_text("1")
+    try:
+        for columns, lines in (1, 1), (80, 24):
+            terminal.resize(columns, lines)
+            wait_for(lambda: terminal.net.output(["stty", "-F", tty, "size"]).split() == [str(lines), str(columns)], "the size")
+        assert "Destination" not in terminal.text()
+    finally:
+        (hold / "cgroup.freeze").write_text("0")
+        (session_cgroup / "cgroup.procs").write_text(str(screen))
+        hold.rmdir()
+    terminal.until("^Destination")
+    terminal.keys("q")
+    assert terminal.ended()[0] == 0
+
+
 def test_terminal_that_goes_away(terminal):
     """The shell, its terminal and tmux end; so does berth, by itself."""
     keeper, screen = terminal.start()
