@@ -93,7 +93,7 @@ static __always_inline struct tcp_sock *tcp_socket(struct bpf_sock_addr *ctx, __
 	struct tcp_sock *tcp = NULL;
 
 	if (sk && sk->protocol == IPPROTO_TCP && ctx->user_family == family)
-		tcp = bpf_skc_to_tcp_sock(sk);
+		tcp = read_as(tcp_sock, sk);
 	if (!tcp)
 		count(call, WIRE_NOT_TCP);
 	return tcp;

@@ -29,20 +29,20 @@
 #define HAND_STEPS    16
 
 struct port_namespace {
-	struct marks allowed, used;
-	struct windows windows;
-	__u64 given
-		[PORT_WORDS]; /* a bit for each port that was given to a connect(), until nobody is on it */
-	__u64 net;	      /* struct net *, which may have gone; 0: this is being made */
+	__u64 net; /* struct net *, which may have gone; 0: this is being made */
 	__u64 read_ns, swept_ns;
 	__u32 range;  /* as the kernel has it */
 	__u32 change; /* of the settings, when read */
 	__u32 shape; /* 0: nothing was read yet; another number whenever `allowed` or the settings are others */
 	__u32 hand;
-	__u32 cursor; /* of the policy that goes by the order of the ports (policy.h) */
-	__u32 pad;
+	struct windows windows; /* its keys stand here beside what each call reads */
+	struct marks allowed, used;
+	__u64 given
+		[PORT_WORDS]; /* a bit for each port that was given to a connect(), until nobody is on it */
+	__u32 cursor;	      /* of the policy that goes by the order of the ports (policy.h) */
 	__u32 released;
 	__u32 bind_released; /* when a search for bind() found no fresh port for bind_source_be */
+	__u32 pad;
 	__u64 untold_tick; /* in which jiffy `released` last counted a socket that had forgotten its destination */
 	__u64 bind_until_ns; /* until when that stands */
 	__u32 bind_source_be[4];

@@ -30,9 +30,7 @@ enum wire_policy {
 struct wire_settings {
 	__u32 exhausted; /* enum wire_exhausted */
 	__u32 change;	 /* to be increased after `withheld` was written, for that to be noticed */
-	__u64 withheld
-		[WIRE_PORT_WORDS]; /* a bit for each port that is not to be given, beside ip_local_reserved_ports */
-	__u64 governed; /* SO_NETNS_COOKIE whose connections are reported as they enter TIME_WAIT; 0: none */
+	__u64 governed;	 /* SO_NETNS_COOKIE whose connections are reported as they enter TIME_WAIT; 0: none */
 	/* How many there are in the maps of these names; 0: these are not looked at. */
 	__u32 excluded_cgroups;
 	__u32 excluded_destinations;
@@ -44,6 +42,9 @@ struct wire_settings {
 	 * the kernel's own TIME_WAIT is counted in; 0: no longer than that. */
 	__u64 keep_away;
 	__u64 keep_key[2]; /* of a hash: random, written once, before keep_away */
+	/* What comes before is read by each call, and fits one cache line. */
+	__u64 withheld
+		[WIRE_PORT_WORDS]; /* a bit for each port that is not to be given, beside ip_local_reserved_ports */
 };
 _Static_assert(sizeof(struct wire_settings) == 8256, "no hidden padding");
 
