@@ -343,9 +343,11 @@ int BPF_PROG(ended, const struct sock *sk)
 	struct question question;
 	bool untold;
 
+	if (!namespace)
+		return 0;
 	pass_on(netns, port, &sk->__sk_common);
 	/* What is not to be given keeps its marks, whoever was on it. */
-	if (!namespace || is_marked(&namespace->allowed, port))
+	if (is_marked(&namespace->allowed, port))
 		return 0;
 	name_destination(&sk->__sk_common, netns, &to);
 	ask_beside(sk, &to, &question);

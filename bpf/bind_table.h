@@ -5,7 +5,8 @@
  * Every socket with a local port, and what is left of it in TIME_WAIT, is an owner of the port's bucket (struct
  * inet_bind_bucket), from its bind until it is gone. So the owners tell at once all that a bind and a connection from the
  * port depend on, whatever the source address will be; a look-up of connections (bpf_skc_lookup_tcp) needs the source
- * address, which is not chosen yet when a program calls connect(), and does not see who has bound the port only.
+ * address, which is not chosen yet when a program calls connect(), and does not see who has bound the port only; it helps
+ * where a look may be cut short (vouched.h).
  *
  * The table is read without its locks. What changes under the reader's eyes can lead it into another list; each owner says
  * which port it is on, and the heads of lists are read again at the end: whatever does not fit makes the look doubtful, and a doubtful
@@ -36,8 +37,8 @@ struct question {
 		[4];  /* the address that the socket is bound to; or from where the connection may come */
 	__u64 now_ns; /* the coarse clock, which may be some milliseconds late and costs next to nothing */
 	__u64 who; /* struct sock *, or 0: who asks, and does not count; with tell_source the one that is asked */
-	bool not_all; /* whoever is behind one that is vouched for may be left out (vouched.h) */
-	bool brief;   /* one that is not in TIME_WAIT is enough; the rest may be left out */
+	bool stop_at_vouched; /* whoever is behind is left out (vouched.h) */
+	bool until_busy;      /* one that is not in TIME_WAIT is enough; the rest is left out */
 	bool ipv4;
 	bool bound;	   /* the socket has an address, or is about to get it */
 	bool source_known; /* if it has none */
@@ -63,6 +64,7 @@ static __always_inline void ask_in(struct question *question, const struct net *
 #define TO_IT_ELSEWHERE 0x40u /* connected to the destination, perhaps from another address */
 #define BEGINS \
 	0x80u /* some owner is bound, and no connect() of its has come to an end: perhaps one is about to */
+#define ADDRESSED 0x100u /* some owner was bound to its address, with or without the port */
 
 struct look {
 	/* When the first and the last of those in TIME_WAIT leaves it, in jiffies; 0: none is. If a destination is asked for,
@@ -74,7 +76,7 @@ struct look {
 	bool visited;	  /* some are, if only on other addresses */
 	bool may_share;	  /* the kernel has noted that all who bound the port share it */
 	bool kernel_only; /* the kernel has chosen the port for all who are on it, and may once more */
-	bool cut_short;	  /* the owners behind question.vouched were left out */
+	bool cut_short;	  /* some owners were left out */
 	__u64 asked; /* with tell_source: struct sock_common * of who was asked, and is connected; 0: nobody */
 };
 
@@ -251,6 +253,7 @@ static __always_inline long next_list(struct walk *walk)
 	return 0;
 }
 
+/* Leaves out the rest of this list, or of all. */
 static __always_inline void cut_list(struct walk *walk)
 {
 	if (!walk->node)
@@ -261,8 +264,20 @@ static __always_inline void cut_list(struct walk *walk)
 
 static __always_inline void cut_all(struct walk *walk)
 {
+	if (!walk->node && !walk->list)
+		return;
 	walk->node = walk->list = NULL;
 	walk->look->cut_short = true;
+}
+
+/* Who is vouched for is not asked for its lock, which is in memory that a look does not touch otherwise. */
+static __always_inline void stop_at_vouched(struct walk *walk, const struct sock_common *owner)
+{
+	if (is_vouched(walk->question->to.netns, walk->look->port, owner))
+		cut_list(walk);
+	else if (owner->skc_state != STATE_TIME_WAIT &&
+		 (read_as(sock, owner)->sk_userlocks & SOCK_BINDADDR_LOCK) != 0)
+		walk->look->found |= ADDRESSED;
 }
 
 /* One step: the next owner, or the next list of owners. */
@@ -275,13 +290,13 @@ static long visit(unsigned index, struct walk *walk)
 		walk->look->visited = true;
 		if (owner->skc_num != walk->look->port)
 			walk->look->found |= DOUBTFUL;
-		if (walk->question->not_all && is_vouched(walk->question->to.netns, walk->look->port, owner))
-			cut_list(walk);
+		if (walk->question->stop_at_vouched)
+			stop_at_vouched(walk, owner);
 		if (is_beside(walk->question, owner) || is_left_out(walk->question, owner))
 			return 0;
 		walk->look->owners++;
 		walk->look->found |= judge(walk, owner);
-		if (walk->question->brief && has(walk->look, NOT_WAITING))
+		if (walk->question->until_busy && has(walk->look, NOT_WAITING))
 			cut_all(walk);
 		return 0;
 	}

@@ -13,6 +13,7 @@
 #include "bpf/bind_table.h"
 #include "bpf/kept_away.h"
 #include "bpf/port_namespace.h"
+#include "bpf/port_slot.h"
 
 #define CLAIM_NS 20000000ull /* two ticks of the coarse clock at its slowest */
 
@@ -32,8 +33,7 @@ struct call {
 };
 
 __u64 ways[WIRE_HOOKS][WIRE_WAYS];
-/* Found by a hash: to share one only means to try another port. With GIVEN, a connect() was given the port, and the claim is over. */
-static __u64 claimed_until_ns[PLACES];
+/* Of claimed_until_ns: a connect() was given the port, and the claim is over. */
 #define GIVEN 1ull
 
 static __always_inline void count(const struct call *call, unsigned way)
@@ -48,7 +48,7 @@ static __always_inline void count(const struct call *call, unsigned way)
 
 static __always_inline __u64 *claim_of(__u64 netns, unsigned port)
 {
-	return &claimed_until_ns[place_of(netns, port)];
+	return &slot_of_port(netns, port)->claimed_until_ns;
 }
 
 static __always_inline bool is_just_given(const struct call *call, unsigned port)

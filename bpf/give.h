@@ -39,7 +39,8 @@ static __noinline bool bind_to(struct bpf_sock_addr *ctx, const struct call *cal
 
 /* Since Linux 6.8 the kernel asks each owner of the port whether it shares (inet_csk_get_port() notes that all do in a bucket
  * that has no list yet, and by then it has one), which costs what a look at all of them costs. It asks nobody when the last
- * one had SO_REUSEPORT while it was bound, and was the same user's (sk_reuseport_match()). */
+ * one had SO_REUSEPORT while it was bound, and was the same user's (sk_reuseport_match()). The price is that it asks nobody
+ * either when another program of that user comes with SO_REUSEPORT and the port's number. */
 static __always_inline bool bind_unasked(struct bpf_sock_addr *ctx, const struct call *call, unsigned port)
 {
 	bool bound;
@@ -96,14 +97,19 @@ __noinline int is_connected(struct bpf_sock_addr *ctx, const struct call *call, 
 }
 
 /* bpf_skc_lookup_tcp reads what the kernel's connect() is about to read; it wants the source address, for sure. */
-static __always_inline void look_far_enough(struct bpf_sock_addr *ctx, struct call *call, unsigned port,
+static __always_inline void look_to_vouched(struct bpf_sock_addr *ctx, struct call *call, unsigned port,
 					    struct look *look)
 {
-	call->question.not_all = call->question.bound || call->source_sure;
+	call->question.stop_at_vouched = call->question.bound || call->source_sure;
 	look_for(call, port, look);
-	call->question.not_all = false;
+	call->question.stop_at_vouched = false;
 	if (look->cut_short && is_connected(ctx, call, port))
 		look_for(call, port, look);
+}
+
+static __always_inline bool may_vouch(const struct call *call, const struct look *look)
+{
+	return !call->question.bound && !has(look, IDLE | KEPT | DOUBTFUL | ADDRESSED);
 }
 
 /* Gives the port if its verdict, which is returned, is at most `worst`. */
@@ -114,7 +120,7 @@ __noinline int try_port(struct bpf_sock_addr *ctx, struct call *call, unsigned p
 
 	if (!call || port == 0 || port > 65535 || !claim(call, port))
 		return UNSURE;
-	look_far_enough(ctx, call, port, &look);
+	look_to_vouched(ctx, call, port, &look);
 	verdict = verdict_of(&look, call->was_given, call->just_given);
 	if (verdict <= worst)
 		give(ctx, call, port,
@@ -124,10 +130,14 @@ __noinline int try_port(struct bpf_sock_addr *ctx, struct call *call, unsigned p
 	else
 		count(call, WIRE_MISS);
 	if (call->done)
-		vouch(call->question.to.netns, port,
-		      has(&look, IDLE | KEPT | DOUBTFUL) ? 0 : call->question.who);
+		vouch(call->question.to.netns, port, may_vouch(call, &look) ? call->question.who : 0);
 	settle_claim(call, port);
 	return verdict;
+}
+
+static __always_inline void mark_given(struct port_namespace *namespace, unsigned port)
+{
+	__sync_fetch_and_or(&namespace->given[WORD(port)], BIT(port));
 }
 
 __noinline int note_given(struct port_namespace *namespace, struct record *record, const struct call *call,
@@ -136,7 +146,7 @@ __noinline int note_given(struct port_namespace *namespace, struct record *recor
 	if (!namespace || !call || !call->done)
 		return 0;
 	if (!call->was_given)
-		__sync_fetch_and_or(&namespace->given[WORD(port)], BIT(port));
+		mark_given(namespace, port);
 	if (record) {
 		record->last_port = port;
 		record->last_ns = call->question.now_ns;
@@ -155,16 +165,16 @@ __noinline unsigned give_unused(struct bpf_sock_addr *ctx, struct port_namespace
 	if (!namespace || !call)
 		return 0;
 	port = next_fresh_to(namespace, &call->question.to);
-	if (port == 0 || is_marked(&namespace->allowed, port))
+	if (port == 0)
 		return 0;
-	if (is_keeping() || !claim(call, port))
+	if (is_marked(&namespace->allowed, port) || is_keeping() || !claim(call, port))
 		return port;
 	if (!first_of_slot(&call->question, port))
 		give(ctx, call, port, WIRE_FRESH);
 	settle_claim(call, port);
 	if (!call->done)
 		return port;
-	__sync_fetch_and_or(&namespace->given[WORD(port)], BIT(port));
+	mark_given(namespace, port);
 	return 0;
 }
 

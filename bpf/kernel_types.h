@@ -11,11 +11,12 @@
 #include <linux/in.h>
 #include <linux/in6.h>
 
-#define AF_INET	     2
-#define AF_INET6     10
-#define SOL_SOCKET   1
-#define SO_REUSEADDR 2
-#define SO_REUSEPORT 15
+#define AF_INET		   2
+#define AF_INET6	   10
+#define SOL_SOCKET	   1
+#define SO_REUSEADDR	   2
+#define SO_REUSEPORT	   15
+#define SOCK_BINDADDR_LOCK 4 /* include/net/sock.h */
 
 #define E2BIG	      7
 #define EADDRNOTAVAIL 99
@@ -113,6 +114,7 @@ struct sock_common {
 };
 struct sock {
 	struct sock_common __sk_common;
+	__u8 sk_userlocks;
 	__u8 sk_shutdown;
 	__u16 sk_protocol;
 	int sk_err;

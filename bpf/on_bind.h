@@ -129,7 +129,7 @@ static long look_at_all(unsigned index, struct binding *binding)
 		port -= last - first + 1u;
 	if (is_marked(&binding->namespace->allowed, port))
 		return 0;
-	binding->call.question.brief = has_met_enough(binding);
+	binding->call.question.until_busy = has_met_enough(binding);
 	look_and_note_for_bind(binding, port);
 	return APART(binding->fresh) != 0;
 }
@@ -157,7 +157,7 @@ static __always_inline void search_all(struct binding *binding)
 	count(&binding->call, WIRE_SURVEY);
 	binding->start = first + draw(span);
 	bpf_loop(span, look_at_all, binding, 0);
-	binding->call.question.brief = false;
+	binding->call.question.until_busy = false;
 	binding->call.question.now_ns = bpf_ktime_get_coarse_ns();
 	if (binding->fresh != 0)
 		return;

@@ -64,6 +64,8 @@ static __always_inline enum verdict try(struct connecting *connecting, unsigned 
 		return TAKEN;
 	connecting->call.was_given = (connecting->namespace->given[WORD(port)] & BIT(port)) != 0;
 	verdict = try_port(connecting->ctx, &connecting->call, port, worst);
+	if (verdict == ELSEWHERE && connecting->call.source_sure && connecting->record)
+		connecting->record->several = true;
 	note_given(connecting->namespace, connecting->record, &connecting->call, port);
 	return verdict;
 }
@@ -206,6 +208,8 @@ static __always_inline void look_and_note(struct connecting *connecting, struct 
 	struct look look;
 
 	look_for(&connecting->call, port, &look);
+	if (has(&look, TO_IT_ELSEWHERE) && connecting->call.source_sure)
+		record->several = true;
 	note(&connecting->found, record, &look, (connecting->namespace->given[WORD(port)] & BIT(port)) != 0,
 	     is_just_given(&connecting->call, port));
 }

@@ -51,8 +51,8 @@ struct record {
 	__u32 released; /* of the namespace, at that time */
 	__u32 shape;	/* of the namespace, when the record was made */
 	__u32 hand;
-	__u32 kept; /* that survey has met ports that are kept away (kept_away.h) */
-	__u32 pad;
+	__u32 kept;    /* that survey has met ports that are kept away (kept_away.h) */
+	__u32 several; /* sources were seen: none is sure any more */
 };
 
 struct {
@@ -73,8 +73,16 @@ static __always_inline void begin_record(struct record *record, const struct por
 	record->shape = namespace->shape;
 }
 
+static __always_inline bool is_same_source(const struct record *record, const __u32 *source_be)
+{
+	return ((record->source_be[0] ^ source_be[0]) | (record->source_be[1] ^ source_be[1]) |
+		(record->source_be[2] ^ source_be[2]) | (record->source_be[3] ^ source_be[3])) == 0;
+}
+
 static __always_inline void learn_source(struct record *record, const __u32 *source_be)
 {
+	if (record->source_ns != 0 && !is_same_source(record, source_be))
+		record->several = true;
 	__builtin_memcpy(record->source_be, source_be, sizeof(record->source_be));
 	record->source_known = true;
 	record->source_ns = record->last_ns;
@@ -148,7 +156,7 @@ static __always_inline void tell_source(struct call *call, struct record *record
 		return;
 	__builtin_memcpy(call->question.source_be, record->source_be, sizeof(record->source_be));
 	call->question.source_known = true;
-	call->source_sure = record->source_ns != 0;
+	call->source_sure = record->source_ns != 0 && !record->several;
 }
 
 /* NULL: there is none. Tells the call from where connections go to its destination, if that is known. */
