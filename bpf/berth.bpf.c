@@ -168,7 +168,7 @@ static __always_inline bool is_kept_from(const struct call *call, unsigned port)
 static __always_inline enum wire_way leave_bound(struct bpf_sock_addr *ctx, struct call *call)
 {
 	__u64 netns = bpf_get_netns_cookie(ctx);
-	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &netns);
+	struct port_namespace *namespace = find_namespace(netns);
 
 	if (namespace)
 		mark(&namespace->used, ctx->sk->src_port);
@@ -338,7 +338,7 @@ int BPF_PROG(ended, const struct sock *sk)
 {
 	unsigned port = port_of(sk);
 	__u64 netns = sk->__sk_common.skc_net.net->net_cookie;
-	struct port_namespace *namespace = port != 0 ? bpf_map_lookup_elem(&namespaces, &netns) : NULL;
+	struct port_namespace *namespace = port != 0 ? find_namespace(netns) : NULL;
 	struct wire_destination to = { 0 };
 	struct question question;
 	bool untold;

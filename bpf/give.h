@@ -24,7 +24,7 @@ static __always_inline enum verdict verdict_of(const struct look *look, bool was
 	return has(look, IDLE) ? ENDED : FREE;
 }
 
-static __noinline bool bind_to(struct bpf_sock_addr *ctx, const struct call *call, unsigned port)
+static __always_inline bool bind_to(struct bpf_sock_addr *ctx, const struct call *call, unsigned port)
 {
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = bpf_htons(port) };
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = bpf_htons(port) };
@@ -51,8 +51,8 @@ static __always_inline bool bind_unasked(struct bpf_sock_addr *ctx, const struct
 	return bound;
 }
 
-static __always_inline void give(struct bpf_sock_addr *ctx, struct call *call, unsigned port,
-				 enum wire_way way)
+static __always_inline void give_here(struct bpf_sock_addr *ctx, struct call *call, unsigned port,
+				      enum wire_way way)
 {
 	bool bound;
 
@@ -65,6 +65,19 @@ static __always_inline void give(struct bpf_sock_addr *ctx, struct call *call, u
 	}
 	count(call, WIRE_BIND_REFUSED);
 	call->refused = true;
+}
+
+/* Functions by themselves, as there is little stack for the addresses. */
+static __noinline int give(struct bpf_sock_addr *ctx, struct call *call, unsigned port, enum wire_way way)
+{
+	give_here(ctx, call, port, way);
+	return 0;
+}
+
+/* The kernel forgets a socket's address when it refuses a bind; to bind to port 0 sets it anew. */
+static __noinline int restore_address(struct bpf_sock_addr *ctx, const struct call *call)
+{
+	return bind_to(ctx, call, 0);
 }
 
 /* Is there a connection with the destination from this port, or somebody listening? */
@@ -170,7 +183,7 @@ __noinline unsigned give_unused(struct bpf_sock_addr *ctx, struct port_namespace
 	if (is_marked(&namespace->allowed, port) || is_keeping() || !claim(call, port))
 		return port;
 	if (!first_of_slot(&call->question, port))
-		give(ctx, call, port, WIRE_FRESH);
+		give_here(ctx, call, port, WIRE_FRESH);
 	settle_claim(call, port);
 	if (!call->done)
 		return port;

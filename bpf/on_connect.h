@@ -401,9 +401,8 @@ static __always_inline void give_port(struct connecting *connecting)
 	refuse_kept(call);
 	if (call->way == WIRE_EXHAUSTED)
 		note_exhaustion(call, connecting->record && connecting->record->verdict_until_jiffies != 0);
-	/* The kernel forgets a socket's address when it refuses a bind; to bind to port 0 sets it anew. */
 	if (!call->done && call->refused && call->question.bound)
-		bind_to(connecting->ctx, call, 0);
+		restore_address(connecting->ctx, call);
 }
 
 #endif

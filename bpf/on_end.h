@@ -119,7 +119,7 @@ static __always_inline void keep_from(const struct sock *sk)
 {
 	const struct sock_common *common = &sk->__sk_common;
 	__u64 netns = common->skc_net.net->net_cookie;
-	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &netns);
+	struct port_namespace *namespace = find_namespace(netns);
 	struct wire_destination to = { 0 };
 	__u32 source_be[4];
 

@@ -130,7 +130,7 @@ static __always_inline void give_by_policy(struct connecting *connecting)
 	settle_claim(call, choice.port);
 	note_given(connecting->namespace, connecting->record, call, choice.port);
 	if (!call->done && call->question.bound)
-		bind_to(connecting->ctx, call, 0);
+		restore_address(connecting->ctx, call);
 }
 
 static __always_inline void name_by_policy(struct binding *binding)

@@ -49,15 +49,16 @@ struct port_namespace {
 };
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, NAMESPACES);
-	__type(key, __u64); /* net_cookie, which is never used again */
+	__type(key, __u32);
 	__type(value, struct port_namespace);
 } namespaces SEC(".maps");
 
-struct wire_settings settings;
+/* The net_cookie of each of them, which is never used again; 0: none. Most stand where they are looked for first. */
+static __u64 cookies[NAMESPACES];
 
-static const struct port_namespace new_namespace;
+struct wire_settings settings;
 
 static __always_inline unsigned first_port(const struct port_namespace *namespace)
 {
@@ -145,7 +146,7 @@ __noinline int read_namespace(struct port_namespace *namespace, const struct sys
 	reading.last = sysctls->range >> 16;
 	if (reading.first == 0)
 		reading.first = 1;
-	reading.changed = namespace->change != change;
+	reading.changed = namespace->shape == 0 || namespace->change != change;
 	bpf_loop(LINES, read_line, &reading, 0);
 	rekey(&namespace->windows, bpf_ktime_get_coarse_ns());
 	namespace->range = sysctls->range;
@@ -158,59 +159,114 @@ __noinline int read_namespace(struct port_namespace *namespace, const struct sys
 	return 0;
 }
 
-/* ---- room ---- */
+/* ---- finding, and room ---- */
+
+#define NOWHERE NAMESPACES
+
+__noinline unsigned seek_namespace(__u64 cookie)
+{
+	for (unsigned i = 0; i < NAMESPACES; i++)
+		if (cookies[i] == cookie)
+			return i;
+	return NOWHERE;
+}
+
+/* NULL: it is not remembered. */
+static __always_inline struct port_namespace *find_namespace(__u64 cookie)
+{
+	__u32 index = cookie % NAMESPACES;
+
+	if (cookies[index] != cookie)
+		index = seek_namespace(cookie);
+	return bpf_map_lookup_elem(&namespaces, &index);
+}
+
+/* Several CPUs may do so at once: where they then meet is one of theirs. */
+__noinline unsigned take_place(__u64 cookie)
+{
+	for (unsigned i = 0; i < NAMESPACES; i++) {
+		unsigned index = (cookie + i) % NAMESPACES;
+		__u64 before = __sync_val_compare_and_swap(&cookies[index], 0, cookie);
+
+		if (before == 0 || before == cookie)
+			return index;
+	}
+	return NOWHERE;
+}
 
 struct leaver {
-	__u64 cookie; /* 0: nobody leaves */
 	__u64 before_ns;
+	__u32 index; /* NOWHERE: nobody leaves */
+	__u32 pad;
 };
 
 /* The first that has gone, or the one that was not used for longest. */
-static long find_leaver(const void *map, const __u64 *cookie, const struct port_namespace *namespace,
+static long find_leaver(const void *map, const __u32 *index, const struct port_namespace *namespace,
 			struct leaver *leaver)
 {
 	const struct net *net = read_as(net, namespace->net);
 
 	if (namespace->net == 0)
 		return 0;
-	if (net->net_cookie != *cookie || net->passive.refs.counter == 0) {
-		leaver->cookie = *cookie;
+	if (net->net_cookie != cookies[*index % NAMESPACES] || net->passive.refs.counter == 0) {
+		leaver->index = *index;
 		return 1;
 	}
 	if ((__s64)(namespace->read_ns - leaver->before_ns) < 0) {
-		leaver->cookie = *cookie;
+		leaver->index = *index;
 		leaver->before_ns = namespace->read_ns;
 	}
 	return 0;
+}
+
+static long forget_line(unsigned line, struct port_namespace **namespace)
+{
+	if (line >= LINES)
+		return 1;
+	for (unsigned i = 0; i < LINE_WORDS; i++)
+		(*namespace)->given[line * LINE_WORDS + i] = 0;
+	return 0;
+}
+
+/* The rest is set when the place is taken anew and read. */
+static __always_inline void forget_namespace(__u32 index)
+{
+	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &index);
+
+	if (!namespace || index >= NAMESPACES)
+		return;
+	namespace->net = namespace->shape = 0;
+	namespace->read_ns = namespace->bind_until_ns = 0;
+	bpf_loop(LINES, forget_line, &namespace, 0);
+	cookies[index % NAMESPACES] = 0;
 }
 
 static __u64 sought_ns; /* when room was last looked for */
 
 static __always_inline void make_room(__u64 now_ns)
 {
-	struct leaver leaver = { .before_ns = now_ns - UNUSED_NS };
+	struct leaver leaver = { .before_ns = now_ns - UNUSED_NS, .index = NOWHERE };
 	__u64 before = sought_ns;
 
 	if ((__s64)(now_ns - before) < (__s64)SEEK_EVERY_NS ||
 	    __sync_val_compare_and_swap(&sought_ns, before, now_ns) != before)
 		return;
 	bpf_for_each_map_elem(&namespaces, find_leaver, &leaver, 0);
-	if (leaver.cookie != 0)
-		bpf_map_delete_elem(&namespaces, &leaver.cookie);
+	forget_namespace(leaver.index);
 }
 
 static __always_inline struct port_namespace *make_namespace(const struct net *net, __u64 cookie,
 							     __u64 now_ns)
 {
+	__u32 index = take_place(cookie);
 	struct port_namespace *namespace;
 
-	if (bpf_map_update_elem(&namespaces, &cookie, &new_namespace, BPF_NOEXIST) == -E2BIG) {
+	if (index == NOWHERE) {
 		make_room(now_ns);
-		bpf_map_update_elem(&namespaces, &cookie, &new_namespace, BPF_NOEXIST);
+		index = take_place(cookie);
 	}
-	namespace = bpf_map_lookup_elem(&namespaces, &cookie);
-	if (!namespace)
-		return NULL;
+	namespace = bpf_map_lookup_elem(&namespaces, &index);
+	if (namespace)
 	namespace->net = (__u64)net;
 	return namespace;
 }
@@ -218,7 +274,7 @@ static __always_inline struct port_namespace *make_namespace(const struct net *n
 /* NULL: there is no room for it. One CPU reads, the others go on with what there is. */
 static __always_inline struct port_namespace *namespace_of(struct net *net, __u64 cookie, __u64 now_ns)
 {
-	struct port_namespace *namespace = bpf_map_lookup_elem(&namespaces, &cookie);
+	struct port_namespace *namespace = find_namespace(cookie);
 	__u64 read_ns;
 
 	if (!namespace) {

@@ -48,6 +48,18 @@ static __always_inline __u16 *window_of(struct windows *windows, const struct wi
 	return &windows->word[hash >> (64 - WINDOW_BITS)];
 }
 
+/* One of these bits, each with the same chance. One random number makes several draws; where these meet none of the bits, the
+ * k-th one is sought, which takes longer. */
+static __always_inline unsigned pick_bit(__u64 bits)
+{
+	__u32 random = bpf_get_prandom_u32();
+
+	for (unsigned i = 0; i < 32 / 6; i++, random >>= 6)
+		if ((bits >> (random & 63) & 1) != 0)
+			return random & 63;
+	return berth_word_select(bits, draw(berth_word_count(bits)));
+}
+
 /* A port without a mark of the destination's window, or the first of its next one; 0: none is left in [first, last]. */
 static __always_inline unsigned pick_near(struct windows *windows, const struct wire_destination *to,
 					  const struct marks *marks, unsigned first, unsigned last)
@@ -57,7 +69,7 @@ static __always_inline unsigned pick_near(struct windows *windows, const struct 
 	__u64 unmarked = ~marks->word[word];
 
 	if (unmarked != 0)
-		return word * 64 + berth_word_select(unmarked, draw(berth_word_count(unmarked)));
+		return word * 64 + pick_bit(unmarked);
 	port = pick(marks, first, last);
 	*window = WORD(port);
 	return port;

@@ -64,7 +64,8 @@ def test_says_what_it_removed(machine):
     removed, counted = done.stdout.splitlines()
     pattern = rf"removed from {machine.cgroup}: \d+ hooks \(.*\bconnect4\b.*\), \d+ maps \(.*\), and {machine.pin}"
     assert re.fullmatch(pattern, removed), removed
-    assert counted == f"calls were answered: fresh {result['failed'] + 1}"  # and the one before
+    # and the one before; where others are in a port's slot of the bind table, looks as well
+    assert f"{counted} ".startswith(f"calls were answered: fresh {result['failed'] + 1} "), counted
 
 
 def test_one_at_a_time(machine):
@@ -380,7 +381,7 @@ def test_status(machine):
     assert sum_ways(status()["ways"])["fresh"] == result["failed"] + 1  # nobody listens; and the one before
     assert all(of["fresh"] == 0 for program, of in status()["ways"].items() if program != "connect4")
     text = machine.run([BERTH, "status"]).stdout
-    assert f" steers {machine.cgroup}\n" in text and f" answered: fresh {result['failed'] + 1}\n" in text
+    assert f" steers {machine.cgroup}\n" in text and re.search(rf" answered: fresh {result['failed'] + 1}\b", text)
     assert status("setpriv", "--reuid=65534", "--clear-groups") == {"attached": None}
     assert machine.json([NEXT_LAYOUT, "status", "--json"])["kernel_mode"]["ways"] is None
     machine.run([BERTH, "detach", pin])

@@ -92,9 +92,8 @@ def let_one_age(machine, seconds):
         name = f"{BPF_FS}/berth/maps/namespaces"
         return machine.output(["/usr/sbin/bpftool", "-j", "map", words[0], "pinned", name, *words[1:]])
 
-    key = json.loads(bpftool("getnext"))["next_key"]
-    found = json.loads(bpftool("lookup", "key", *key))
-    used_ns = found["formatted"]["value"]["read_ns"]
+    found = next(one for one in json.loads(bpftool("dump")) if one["formatted"]["value"]["net"] != 0)
+    key, used_ns = found["key"], found["formatted"]["value"]["read_ns"]
     value = bytes(int(byte, 16) for byte in found["value"])
     aged = value.replace(used_ns.to_bytes(8, sys.byteorder), (used_ns - seconds * 10**9).to_bytes(8, sys.byteorder))
     assert aged != value
