@@ -170,14 +170,7 @@ def run(row, held, effort, build):
 
 def run_apart(side, held, chosen):
     command = [*IN_NAMESPACES, sys.executable, __file__, "--run", side, str(held), chosen.effort, chosen.build]
-    child = report.start(command, stdout=subprocess.PIPE, text=True)
-    try:
-        said = child.communicate()[0]
-    finally:
-        report.end(child)
-    if child.returncode != 0:
-        sys.exit("bench/governor.py: the measured process failed")
-    return json.loads(said)
+    return report.run_measured(command)
 
 
 def add_rows(rows, side, held, found):

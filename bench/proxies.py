@@ -260,14 +260,7 @@ def run(kind, side, effort, build):
 def run_apart(kind, side, chosen):
     """The same in a namespace that nobody was in before, so that no TIME_WAIT of others is there."""
     command = ["unshare", "-n", sys.executable, __file__, "--run", kind, side, chosen.effort, chosen.build]
-    child = report.start(command, stdout=subprocess.PIPE, text=True)
-    try:
-        said = child.communicate()[0]
-    finally:
-        report.end(child)
-    if child.returncode != 0:
-        sys.exit("bench/proxies.py: the measured process failed")
-    return json.loads(said)
+    return report.run_measured(command)
 
 
 def main():

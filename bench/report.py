@@ -126,6 +126,18 @@ def end(process, seconds=20):
         process.wait()
 
 
+def run_measured(command):
+    """What a process that measures says, as JSON, on its standard output. It ends with this one."""
+    child = start(command, stdout=subprocess.PIPE, text=True)
+    try:
+        said = child.communicate()[0]
+    finally:
+        end(child)
+    if child.returncode != 0:
+        sys.exit(f"bench/{os.path.basename(sys.argv[0])}: the measured process failed")
+    return json.loads(said)
+
+
 def end_on_signals():
     """On the first SIGINT or SIGTERM what was begun is taken back; the next ones do not disturb that."""
 
