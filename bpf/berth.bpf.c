@@ -164,18 +164,16 @@ static __always_inline bool is_kept_from(const struct call *call, unsigned port)
 	return slot != 0 && !may_take_over_kept(slot);
 }
 
-/* A socket that has a port connects. The port's mark has gone if an earlier connect() of the socket failed. */
+/* A socket that has a port connects, in the network namespace of the question. The port's mark has gone if an earlier connect() of the socket failed. */
 static __always_inline enum wire_way leave_bound(struct bpf_sock_addr *ctx, struct call *call)
 {
-	__u64 netns = bpf_get_netns_cookie(ctx);
-	struct port_namespace *namespace = find_namespace(netns);
+	struct port_namespace *namespace = find_namespace(call->question.to.netns);
 
 	if (namespace)
 		mark(&namespace->used, ctx->sk->src_port);
 	if (!bpf_sk_storage_get(&bound_to_any, ctx->sk, NULL, 0))
 		return WIRE_BOUND;
 	share(ctx);
-	call->question.to.netns = netns;
 	if (!is_kept_from(call, ctx->sk->src_port))
 		return WIRE_BOUND;
 	call->question.now_ns = bpf_ktime_get_coarse_ns();
@@ -197,8 +195,10 @@ static __always_inline int answer(const struct call *call)
 static __always_inline bool take_up(struct bpf_sock_addr *ctx, struct tcp_sock *tcp, struct call *call,
 				    struct port_namespace **ret_namespace)
 {
-	if (ctx->sk->src_port != 0)
-		unvouch(bpf_get_netns_cookie(ctx), ctx->sk->src_port, tcp);
+	if (ctx->sk->src_port != 0) {
+		call->question.to.netns = bpf_get_netns_cookie(ctx);
+		unvouch(call->question.to.netns, ctx->sk->src_port, tcp);
+	}
 	if (is_connect_excluded(&call->question.to))
 		call->way = WIRE_EXCLUDED;
 	else if (ctx->sk->src_port != 0)

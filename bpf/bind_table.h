@@ -136,10 +136,10 @@ static __always_inline void find_bucket(struct walk *walk)
 		walk->look->found |= DOUBTFUL;
 }
 
-static __always_inline bool is_same(const struct in6_addr *address, const __u32 *other_be)
+static __always_inline bool is_same(const __u32 *address_be, const __u32 *other_be)
 {
-	return ((address->s6_addr32[0] ^ other_be[0]) | (address->s6_addr32[1] ^ other_be[1]) |
-		(address->s6_addr32[2] ^ other_be[2]) | (address->s6_addr32[3] ^ other_be[3])) == 0;
+	return ((address_be[0] ^ other_be[0]) | (address_be[1] ^ other_be[1]) |
+		(address_be[2] ^ other_be[2]) | (address_be[3] ^ other_be[3])) == 0;
 }
 
 static __always_inline bool is_to(const struct question *question, const struct sock_common *owner)
@@ -148,14 +148,16 @@ static __always_inline bool is_to(const struct question *question, const struct 
 		return false;
 	if (question->ipv4)
 		return owner->skc_daddr == question->to.address_be[3];
-	return owner->skc_family == AF_INET6 && is_same(&owner->skc_v6_daddr, question->to.address_be);
+	return owner->skc_family == AF_INET6 &&
+	       is_same(owner->skc_v6_daddr.s6_addr32, question->to.address_be);
 }
 
 static __always_inline bool is_from(const struct question *question, const struct sock_common *owner)
 {
 	if (question->ipv4)
 		return owner->skc_rcv_saddr == question->source_be[3];
-	return owner->skc_family == AF_INET6 && is_same(&owner->skc_v6_rcv_saddr, question->source_be);
+	return owner->skc_family == AF_INET6 &&
+	       is_same(owner->skc_v6_rcv_saddr.s6_addr32, question->source_be);
 }
 
 /* On another address, where it is in nobody's way. The IPv4 address is 0 for whoever is on all addresses, by :: or by

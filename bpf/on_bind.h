@@ -137,13 +137,11 @@ static long look_at_all(unsigned index, struct binding *binding)
 static __always_inline bool is_known_to_be_out(const struct binding *binding)
 {
 	const struct port_namespace *namespace = binding->namespace;
-	const __u32 *source_be = binding->call.question.to.source_be;
 
 	return last_port(namespace) - first_port(namespace) >= BIND_SMALL &&
 	       (__s64)(namespace->bind_until_ns - binding->call.question.now_ns) > 0 &&
 	       namespace->bind_released == namespace->released &&
-	       namespace->bind_source_be[0] == source_be[0] && namespace->bind_source_be[1] == source_be[1] &&
-	       namespace->bind_source_be[2] == source_be[2] && namespace->bind_source_be[3] == source_be[3];
+	       is_same(namespace->bind_source_be, binding->call.question.to.source_be);
 }
 
 /* The last resort before ports are shared, as a connection from a shared port may exist already, and then fails: is there one that

@@ -73,15 +73,9 @@ static __always_inline void begin_record(struct record *record, const struct por
 	record->shape = namespace->shape;
 }
 
-static __always_inline bool is_same_source(const struct record *record, const __u32 *source_be)
-{
-	return ((record->source_be[0] ^ source_be[0]) | (record->source_be[1] ^ source_be[1]) |
-		(record->source_be[2] ^ source_be[2]) | (record->source_be[3] ^ source_be[3])) == 0;
-}
-
 static __always_inline void learn_source(struct record *record, const __u32 *source_be)
 {
-	if (record->source_ns != 0 && !is_same_source(record, source_be))
+	if (record->source_ns != 0 && !is_same(record->source_be, source_be))
 		record->several = true;
 	__builtin_memcpy(record->source_be, source_be, sizeof(record->source_be));
 	record->source_known = true;
