@@ -77,7 +77,7 @@ struct look {
 	bool may_share;	  /* the kernel has noted that all who bound the port share it */
 	bool kernel_only; /* the kernel has chosen the port for all who are on it, and may once more */
 	bool cut_short;	  /* some owners were left out */
-	__u64 asked; /* with tell_source: struct sock_common * of who was asked, and is connected; 0: nobody */
+	__u64 asked; /* with tell_source: struct sock_common * of who was asked, and is or was connected; 0: nobody */
 };
 
 struct walk {
@@ -201,9 +201,11 @@ static __always_inline bool is_left_out(const struct question *question, const s
 	return !question->tell_source && question->who == (__u64)owner;
 }
 
+/* A socket that has just ended is on its port until its end is told, in CLOSE and with its addresses. */
 static __always_inline bool is_asked(const struct question *question, const struct sock_common *owner)
 {
-	return question->tell_source && (question->who == 0 || question->who == (__u64)owner);
+	return question->tell_source && is_to(question, owner) &&
+	       (question->who == 0 ? owner->skc_state != STATE_CLOSE : question->who == (__u64)owner);
 }
 
 /* Of a socket in CLOSE. One that was connected has a write_seq; a connect() that has failed leaves the IPv4 destination
@@ -219,6 +221,8 @@ static __always_inline unsigned judge(const struct walk *walk, struct sock_commo
 	unsigned char state = owner->skc_state;
 	unsigned found = 0, to_it = TO_IT;
 
+	if (is_asked(walk->question, owner))
+		walk->look->asked = (__u64)owner;
 	if (state == STATE_LISTEN || BPF_CORE_READ_BITFIELD(owner, skc_reuse) == 0)
 		found |= KEPT;
 	if (state == STATE_CLOSE)
@@ -229,8 +233,6 @@ static __always_inline unsigned judge(const struct walk *walk, struct sock_commo
 		found |= NOT_WAITING;
 	if (!is_to(walk->question, owner))
 		return found;
-	if (is_asked(walk->question, owner))
-		walk->look->asked = (__u64)owner;
 	return found | (is_from_elsewhere(walk->question, owner) ? TO_IT_ELSEWHERE : to_it);
 }
 

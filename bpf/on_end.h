@@ -82,8 +82,8 @@ static __always_inline void tell_source_of(const struct sock *sk, const struct w
 {
 	if (!record || record->last != (__u64)sk || record->last_port != port)
 		return;
-	record->last = 0;
 	learn_source(record, to->source_be);
+	record->last = 0;
 }
 
 /* Nobody is connected to the destination from the port any more. */

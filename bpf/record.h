@@ -99,7 +99,7 @@ static __always_inline bool ask_source(struct call *call, unsigned port, __u64 w
 	return true;
 }
 
-/* Of the last connection. If that has ended, its end has told. */
+/* Of the last connection. If that has ended, its end has told, and no sooner is it forgotten here. */
 __noinline int confirm_source(struct call *call, struct record *record)
 {
 	__u32 source_be[4];
@@ -109,9 +109,9 @@ __noinline int confirm_source(struct call *call, struct record *record)
 	    (__s64)(call->question.now_ns - record->source_ns) <= (__s64)CONFIRM_NS)
 		return 0;
 	last = record->last;
-	record->last = 0;
 	if (ask_source(call, record->last_port, last, source_be))
 		learn_source(record, source_be);
+	__sync_val_compare_and_swap(&record->last, last, 0);
 	return 0;
 }
 

@@ -2,6 +2,8 @@
 """The older policies make one choice for a connection: where it is a connection still in TIME_WAIT with the same
 destination, the program is told. That is the failure that Berth's own rule is there to avoid, so it must be seen."""
 
+import sys
+
 import pytest
 from conftest import BERTH, tool
 
@@ -65,3 +67,36 @@ def test_time_wait_with_another_destination(all_waiting, connect, policy):
     have just used."""
     made, errors = connect(policy, PORTS, "--destinations=1", "--port=7002")
     assert made > PORTS // 4, errors
+
+
+# Connects to each of COUNT destinations from port 7001 on, and where that was made once more. Prints how often each of the two
+# was made. What is done between them takes longer each time, so that some second call meets the end of the first connection.
+TWICE = r"""
+import json, socket, sys
+
+def connect(port):
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+made = [0, 0]
+for number in range(int(sys.argv[1])):
+    if connect(7001 + number):
+        made[0] += 1
+        for i in range(number % 100):
+            pass
+        made[1] += connect(7001 + number)
+print(json.dumps(made))
+"""
+
+
+def test_source_of_one_that_ends(net):
+    """From which address the first connection came is known to the second call, be it that the first one has just ended and
+    its end is not told yet."""
+    destinations, ports = 1000, 20
+    net.sysctl("ipv4.ip_local_port_range", f"40000 {40000 + ports - 1}")
+    net.sysctl("ipv4.tcp_tw_reuse", 0)
+    net.sink(destinations)
+    net.json([tool("capacity"), f"--count={destinations * ports}", f"--destinations={destinations}", "--bind=no", "--reuse"])
+    assert len(net.time_wait_ports()) == destinations * ports
+    first, second = net.json([BERTH, "run", "--mode=kernel", "--policy=legacy", "--", sys.executable, "-c", TWICE, destinations])
+    assert first > destinations // 2 and second == 0

@@ -54,8 +54,6 @@ def start(net, script, *arguments, **kwargs):
 
 def make(net, *loads, **kwargs):
     """Connections: each load is (address, port, count, what). What was closed is in TIME_WAIT on return."""
-    # Under load some would lose their TIME_WAIT at once: a late ACK draws an RST, which ends it (RFC 1337).
-    net.sysctl("ipv4.tcp_rfc1337", "1")
     process = start(net, MAKE, json.dumps(loads), **kwargs)
     closed = {(f"[{address}]" if ":" in address else address) + f":{port}" for address, port, _, what in loads if what == "close"}
     leaving = ("FIN-WAIT-1", "FIN-WAIT-2", "CLOSING")
