@@ -64,21 +64,35 @@ static __always_inline bool is_own_choice(const struct tcp_sock *tcp)
 }
 
 /* WIRE_FRESH if the socket is one to give a port to; otherwise the way out. */
+static __always_inline enum wire_way judge_socket(struct bpf_sock_addr *ctx, const struct tcp_sock *tcp)
+{
+	if (BPF_CORE_READ_BITFIELD(tcp, is_mptcp) != 0)
+		return WIRE_NOT_TCP;
+	return is_own_choice(tcp) || ctx->sk->bound_dev_if != 0 ? WIRE_OWN_CHOICE : WIRE_FRESH;
+}
+
+static __always_inline struct net *begin_question(struct tcp_sock *tcp, struct question *question)
+{
+	struct net *net = ((struct sock *)tcp)->__sk_common.skc_net.net;
+
+	question->who = (__u64)tcp;
+	question->now_ns = bpf_ktime_get_coarse_ns();
+	question->at_once = settings.exhausted == WIRE_TAKE_OVER;
+	question->to.netns = net->net_cookie;
+	ask_in(question, net);
+	return net;
+}
+
+/* The same of the socket and its network namespace. */
 static __always_inline enum wire_way examine(struct bpf_sock_addr *ctx, struct tcp_sock *tcp,
 					     struct call *call, struct port_namespace **ret_namespace)
 {
+	enum wire_way way = judge_socket(ctx, tcp);
 	struct net *net;
 
-	if (BPF_CORE_READ_BITFIELD(tcp, is_mptcp) != 0)
-		return WIRE_NOT_TCP;
-	if (is_own_choice(tcp) || ctx->sk->bound_dev_if != 0)
-		return WIRE_OWN_CHOICE;
-	net = ((struct sock *)tcp)->__sk_common.skc_net.net;
-	call->question.who = (__u64)tcp;
-	call->question.now_ns = bpf_ktime_get_coarse_ns();
-	call->question.at_once = settings.exhausted == WIRE_TAKE_OVER;
-	call->question.to.netns = net->net_cookie;
-	ask_in(&call->question, net);
+	if (way != WIRE_FRESH)
+		return way;
+	net = begin_question(tcp, &call->question);
 	*ret_namespace = namespace_of(net, call->question.to.netns, call->question.now_ns);
 	if (!*ret_namespace)
 		return WIRE_NO_ROOM;
@@ -87,7 +101,7 @@ static __always_inline enum wire_way examine(struct bpf_sock_addr *ctx, struct t
 
 /* NULL if it is none, which is counted. */
 static __always_inline struct tcp_sock *tcp_socket(struct bpf_sock_addr *ctx, __u32 family,
-						   const struct call *call)
+						   enum wire_hook hook)
 {
 	struct bpf_sock *sk = ctx->sk;
 	struct tcp_sock *tcp = NULL;
@@ -95,7 +109,7 @@ static __always_inline struct tcp_sock *tcp_socket(struct bpf_sock_addr *ctx, __
 	if (sk && sk->protocol == IPPROTO_TCP && ctx->user_family == family)
 		tcp = read_as(tcp_sock, sk);
 	if (!tcp)
-		count(call, WIRE_NOT_TCP);
+		count_way(hook, WIRE_NOT_TCP);
 	return tcp;
 }
 
@@ -128,6 +142,7 @@ static __always_inline void name_ends4(const struct bpf_sock_addr *ctx, struct c
 {
 	struct wire_destination *to = &call->question.to;
 
+	call->question.ipv4 = true;
 	bind_source4(call, ctx->sk->src_ip4);
 	to->address_be[2] = bpf_htonl(0xffff);
 	to->address_be[3] = ctx->user_ip4;
@@ -151,6 +166,7 @@ static __always_inline void name_ends6(const struct bpf_sock_addr *ctx, struct c
 	to->address_be[3] = ctx->user_ip6[3];
 	to->port_be = ctx->user_port;
 	replace_any(to);
+	call->question.ipv4 = is_mapped(to->address_be);
 }
 
 /* Is the port that bind() to port 0 was given kept away from where the socket now connects to? */
@@ -181,6 +197,19 @@ static __always_inline enum wire_way leave_bound(struct bpf_sock_addr *ctx, stru
 	return WIRE_EXHAUSTED;
 }
 
+/* WIRE_FRESH where a port may be given from there to there. */
+static __always_inline enum wire_way judge_ends6(struct bpf_sock_addr *ctx, const struct call *call)
+{
+	const struct wire_destination *to = &call->question.to;
+	const struct sock_common *common = read_as(sock_common, ctx->sk);
+
+	if (is_link_local(to->address_be) || is_link_local(to->source_be))
+		return WIRE_LINK_LOCAL;
+	if (call->question.ipv4 && BPF_CORE_READ_BITFIELD(common, skc_ipv6only) != 0)
+		return WIRE_NOT_TCP; /* fails before a port is chosen */
+	return WIRE_FRESH;
+}
+
 /* What the kernel is told: 1 is to go on. */
 static __always_inline int answer(const struct call *call)
 {
@@ -208,52 +237,111 @@ static __always_inline bool take_up(struct bpf_sock_addr *ctx, struct tcp_sock *
 	return call->way == WIRE_FRESH;
 }
 
-static __always_inline void answer_with_port(struct connecting *connecting)
+/* What give_port() begins with, where nothing else is to be done: not for the first call of a tick, nor after a change. It is tried
+ * by itself, before all else: nothing here needs the call in memory, or the code that has it there, and these are a fifth of
+ * what Berth costs. */
+static __always_inline unsigned give_at_once(struct bpf_sock_addr *ctx, struct call *call)
 {
+	struct tcp_sock *tcp = read_as(tcp_sock, ctx->sk);
+	struct port_namespace *namespace;
+	unsigned port;
+
+	if (settings.policy != WIRE_BERTH || settings.excluded_cgroups != 0 ||
+	    settings.excluded_destinations != 0)
+		return 0;
+	if (ctx->sk->src_port != 0 || judge_socket(ctx, tcp) != WIRE_FRESH)
+		return 0;
+	begin_question(tcp, &call->question);
+	namespace = find_namespace(call->question.to.netns);
+	if (!namespace || namespace->swept_ns != call->question.now_ns ||
+	    namespace->change != settings.change)
+		return 0;
+	port = give_unused_here(ctx, namespace, call);
+	if (!call->done)
+		return port | (call->refused ? REFUSED : 0);
+	count(call, WIRE_FRESH);
+	return GIVEN_AT_ONCE;
+}
+
+/* Functions by themselves, whose stack is free again when they return. */
+static __noinline unsigned give_at_once4(struct bpf_sock_addr *ctx)
+{
+	struct call call = { .hook = WIRE_CONNECT4 };
+
+	if (!ctx->sk)
+		return 0;
+	name_ends4(ctx, &call);
+	return give_at_once(ctx, &call);
+}
+
+static __noinline unsigned give_at_once6(struct bpf_sock_addr *ctx)
+{
+	struct call call = { .ipv6_socket = true, .hook = WIRE_CONNECT6 };
+
+	if (!ctx->sk)
+		return 0;
+	name_ends6(ctx, &call);
+	return judge_ends6(ctx, &call) == WIRE_FRESH ? give_at_once(ctx, &call) : 0;
+}
+
+/* `tried` is what give_at_once() left. */
+static __always_inline void give_anyhow(struct connecting *connecting, unsigned tried)
+{
+	connecting->call.refused = (tried & REFUSED) != 0;
+	connecting->found.fresh = tried & ~REFUSED;
 	if (settings.policy == WIRE_BERTH)
 		give_port(connecting);
 	else
 		give_by_policy(connecting);
 }
 
-SEC("cgroup/connect4")
-int connect4(struct bpf_sock_addr *ctx)
+static __always_inline int answer4(struct bpf_sock_addr *ctx, struct tcp_sock *tcp, unsigned tried)
 {
 	struct connecting connecting = { .ctx = ctx, .call.hook = WIRE_CONNECT4 };
 	struct call *call = &connecting.call;
-	struct tcp_sock *tcp = tcp_socket(ctx, AF_INET, call);
+
+	name_ends4(ctx, call);
+	if (take_up(ctx, tcp, call, &connecting.namespace))
+		give_anyhow(&connecting, tried);
+	return answer(call);
+}
+
+SEC("cgroup/connect4")
+int connect4(struct bpf_sock_addr *ctx)
+{
+	struct tcp_sock *tcp = tcp_socket(ctx, AF_INET, WIRE_CONNECT4);
+	unsigned tried;
 
 	if (!tcp)
 		return 1;
-	call->question.ipv4 = true;
-	name_ends4(ctx, call);
-	if (take_up(ctx, tcp, call, &connecting.namespace))
-		answer_with_port(&connecting);
+	tried = give_at_once4(ctx);
+	return tried == GIVEN_AT_ONCE ? 1 : answer4(ctx, tcp, tried);
+}
+
+static __always_inline int answer6(struct bpf_sock_addr *ctx, struct tcp_sock *tcp, unsigned tried)
+{
+	struct connecting connecting = { .ctx = ctx, .call = { .ipv6_socket = true, .hook = WIRE_CONNECT6 } };
+	struct call *call = &connecting.call;
+
+	name_ends6(ctx, call);
+	if (!take_up(ctx, tcp, call, &connecting.namespace))
+		return answer(call);
+	call->way = judge_ends6(ctx, call);
+	if (call->way == WIRE_FRESH)
+		give_anyhow(&connecting, tried);
 	return answer(call);
 }
 
 SEC("cgroup/connect6")
 int connect6(struct bpf_sock_addr *ctx)
 {
-	struct connecting connecting = { .ctx = ctx, .call = { .ipv6_socket = true, .hook = WIRE_CONNECT6 } };
-	struct call *call = &connecting.call;
-	struct wire_destination *to = &call->question.to;
-	struct tcp_sock *tcp = tcp_socket(ctx, AF_INET6, call);
+	struct tcp_sock *tcp = tcp_socket(ctx, AF_INET6, WIRE_CONNECT6);
+	unsigned tried;
 
 	if (!tcp)
 		return 1;
-	name_ends6(ctx, call);
-	call->question.ipv4 = is_mapped(to->address_be);
-	if (!take_up(ctx, tcp, call, &connecting.namespace))
-		return answer(call);
-	if (is_link_local(to->address_be) || is_link_local(to->source_be))
-		call->way = WIRE_LINK_LOCAL;
-	else if (call->question.ipv4 &&
-		 BPF_CORE_READ_BITFIELD(&((struct sock *)tcp)->__sk_common, skc_ipv6only) != 0)
-		call->way = WIRE_NOT_TCP; /* fails before a port is chosen */
-	else
-		answer_with_port(&connecting);
-	return answer(call);
+	tried = give_at_once6(ctx);
+	return tried == GIVEN_AT_ONCE ? 1 : answer6(ctx, tcp, tried);
 }
 
 /* ---- bind ---- */
@@ -265,7 +353,7 @@ int connect6(struct bpf_sock_addr *ctx)
 static __always_inline int any_port(struct bpf_sock_addr *ctx, __u32 family)
 {
 	struct binding binding = { .ctx = ctx, .call.hook = family == AF_INET ? WIRE_BIND4 : WIRE_BIND6 };
-	struct tcp_sock *tcp = tcp_socket(ctx, family, &binding.call);
+	struct tcp_sock *tcp = tcp_socket(ctx, family, binding.call.hook);
 	enum wire_way way;
 	__u32 address_be[4];
 

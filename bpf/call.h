@@ -36,14 +36,17 @@ __u64 ways[WIRE_HOOKS][WIRE_WAYS];
 /* Of claimed_until_ns: a connect() was given the port, and the claim is over. */
 #define GIVEN 1ull
 
-static __always_inline void count(const struct call *call, unsigned way)
+static __always_inline void count_way(unsigned hook, unsigned way)
 {
-	unsigned hook = call->hook;
-
 	FORGET(hook);
 	FORGET(way);
 	if (hook < WIRE_HOOKS && way < WIRE_WAYS)
 		__sync_fetch_and_add(&ways[hook][way], 1);
+}
+
+static __always_inline void count(const struct call *call, unsigned way)
+{
+	count_way(call->hook, way);
 }
 
 static __always_inline __u64 *claim_of(__u64 netns, unsigned port)

@@ -168,27 +168,34 @@ __noinline int note_given(struct port_namespace *namespace, struct record *recor
 	return 0;
 }
 
-/* What most calls come to: the next fresh port, in whose slot of the bind table there is nobody at all. Returns a port that is to be
- * tried with a look; 0: the call is done, or there is none. */
-__noinline unsigned give_unused(struct bpf_sock_addr *ctx, struct port_namespace *namespace,
-				struct call *call)
-{
-	unsigned port;
+/* What give_unused() and give_at_once() tell but ports. */
+#define NO_FRESH      0x10000u /* none is left that was not tried */
+#define GIVEN_AT_ONCE 0x20000u
+#define REFUSED	      0x40000u /* beside a port: its bind was */
 
-	if (!namespace || !call)
-		return 0;
-	port = next_fresh_to(namespace, &call->question.to);
+/* What most calls come to: the next fresh port, in whose slot of the bind table there is nobody at all. Unless that makes the call
+ * done: a port that is to be tried with a look; NO_FRESH: there is none. */
+static __always_inline unsigned give_unused_here(struct bpf_sock_addr *ctx, struct port_namespace *namespace,
+						 struct call *call)
+{
+	unsigned port = next_fresh_to(namespace, &call->question.to);
+
 	if (port == 0)
-		return 0;
+		return NO_FRESH;
 	if (is_marked(&namespace->allowed, port) || is_keeping() || !claim(call, port))
 		return port;
 	if (!first_of_slot(&call->question, port))
 		give_here(ctx, call, port, WIRE_FRESH);
 	settle_claim(call, port);
-	if (!call->done)
-		return port;
-	mark_given(namespace, port);
-	return 0;
+	if (call->done)
+		mark_given(namespace, port);
+	return port;
+}
+
+__noinline unsigned give_unused(struct bpf_sock_addr *ctx, struct port_namespace *namespace,
+				struct call *call)
+{
+	return namespace && call ? give_unused_here(ctx, namespace, call) : NO_FRESH;
 }
 
 #endif

@@ -35,8 +35,8 @@
 
 /* What a survey has met. */
 struct found {
-	/* Not of a survey, but of the search for a fresh port; 0: none. */
-	__u16 fresh; /* which is tried first */
+	/* Not of a survey, but of the search for a fresh port; 0: none yet. */
+	__u32 fresh; /* which is tried first; NO_FRESH: there is none */
 	__u16 idle;  /* where somebody was idle */
 	__u16 start; /* the survey's first port */
 	__u16 looked, free;
@@ -86,10 +86,13 @@ static __always_inline bool is_idle(enum verdict verdict)
 /* Tries what give_unused() leaves. */
 static long try_fresh(unsigned index, struct connecting *connecting)
 {
-	unsigned port = index == 0 ? connecting->found.fresh
-				   : give_unused(connecting->ctx, connecting->namespace, &connecting->call);
+	struct call *call = &connecting->call;
+	unsigned port = connecting->found.fresh;
 
+	connecting->found.fresh = 0;
 	if (port == 0)
+		port = give_unused(connecting->ctx, connecting->namespace, call);
+	if (call->done || port == NO_FRESH)
 		return 1;
 	/* Who is idle may be about to go: its end is told before it leaves the port. */
 	if (is_idle(try(connecting, port, FRESH)))
@@ -99,9 +102,6 @@ static long try_fresh(unsigned index, struct connecting *connecting)
 
 static __always_inline void give_fresh(struct connecting *connecting)
 {
-	connecting->found.fresh = give_unused(connecting->ctx, connecting->namespace, &connecting->call);
-	if (connecting->call.done)
-		return;
 	bpf_loop(FRESH_TRIES, try_fresh, connecting, 0);
 	if (connecting->found.idle != 0)
 		unmark(&connecting->namespace->used, connecting->found.idle);

@@ -266,7 +266,8 @@ static __always_inline struct port_namespace *make_namespace(const struct net *n
 		index = take_place(cookie);
 	}
 	namespace = bpf_map_lookup_elem(&namespaces, &index);
-	if (namespace)
+	if (!namespace)
+		return NULL;
 	namespace->net = (__u64)net;
 	return namespace;
 }
