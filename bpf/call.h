@@ -20,7 +20,7 @@
 /* Without pointers into maps, so that functions which the verifier looks at once can have it. */
 struct call {
 	struct question question;
-	__u64 claim_before; /* as it was before this call claimed the port that it tries */
+	__u64 claim_before; /* what stood there before this call claimed the port that it tries */
 	bool ipv6_socket;   /* which may connect to a mapped address */
 	bool was_given;	    /* the port that is tried: once before, to a connect() */
 	bool just_given;    /* and that not CLAIM_NS ago */
@@ -33,8 +33,11 @@ struct call {
 };
 
 __u64 ways[WIRE_HOOKS][WIRE_WAYS];
-/* Of claimed_until_ns: a connect() was given the port, and the claim is over. */
-#define GIVEN 1ull
+
+/* A claim: until when it stands, in ns, but for the lowest bits, which say whose it is. A port whose place another one has claimed
+ * cannot be claimed meanwhile. */
+#define GIVEN	     1ull /* a connect() was given the port, and the claim is over */
+#define CLAIMED_PORT ((65536ull / CLAIMS - 1) << 1)
 
 static __always_inline void count_way(unsigned hook, unsigned way)
 {
@@ -51,39 +54,60 @@ static __always_inline void count(const struct call *call, unsigned way)
 
 static __always_inline __u64 *claim_of(__u64 netns, unsigned port)
 {
-	return &slot_of_port(netns, port)->claimed_until_ns;
+	return &claims[place_of_port(netns, port) % CLAIMS];
+}
+
+static __always_inline __u64 claimed_port(unsigned port)
+{
+	return (__u64)port / CLAIMS << 1;
+}
+
+static __always_inline __u64 new_claim(const struct call *call, unsigned port)
+{
+	return ((call->question.now_ns + CLAIM_NS) & ~(CLAIMED_PORT | GIVEN)) | claimed_port(port);
+}
+
+static __always_inline bool stands(__u64 claim, const struct call *call)
+{
+	return (__s64)(claim - call->question.now_ns) > 0;
+}
+
+static __always_inline bool is_for(__u64 claim, unsigned port)
+{
+	return (claim & CLAIMED_PORT) == claimed_port(port);
 }
 
 static __always_inline bool is_just_given(const struct call *call, unsigned port)
 {
-	return (__s64)(*claim_of(call->question.to.netns, port) - call->question.now_ns) > 0;
+	__u64 claim = *claim_of(call->question.to.netns, port);
+
+	return stands(claim, call) && is_for(claim, port);
 }
 
 /* True for one of several calls that claim a port at once. */
 static __always_inline bool claim(struct call *call, unsigned port)
 {
-	__u64 *until = claim_of(call->question.to.netns, port), before = *until;
+	__u64 *place = claim_of(call->question.to.netns, port), before = *place;
 
-	call->just_given = (__s64)(before - call->question.now_ns) > 0;
+	call->just_given = stands(before, call) && is_for(before, port);
 	call->claim_before = before;
-	return (!call->just_given || (before & GIVEN) != 0) &&
-	       __sync_val_compare_and_swap(until, before, (call->question.now_ns + CLAIM_NS) & ~GIVEN) ==
-		       before;
+	return (!stands(before, call) || (before & GIVEN) != 0) &&
+	       __sync_val_compare_and_swap(place, before, new_claim(call, port)) == before;
 }
 
 /* A bind() is done. That a connect() was just given the port stays known. */
 static __always_inline void unclaim(__u64 netns, unsigned port)
 {
-	__u64 *until = claim_of(netns, port);
+	__u64 *place = claim_of(netns, port);
 
-	if ((*until & GIVEN) == 0)
-		*until = 0;
+	if ((*place & GIVEN) == 0 && is_for(*place, port))
+		*place = 0;
 }
 
 static __always_inline void settle_claim(const struct call *call, unsigned port)
 {
 	*claim_of(call->question.to.netns, port) =
-		call->done ? (call->question.now_ns + CLAIM_NS) | GIVEN : call->claim_before;
+		call->done ? new_claim(call, port) | GIVEN : call->claim_before;
 }
 
 static __always_inline void set_option(struct bpf_sock_addr *ctx, int option, int value)

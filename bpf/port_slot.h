@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * What is kept of each port of all network namespaces together, in one piece of memory for who reads both. A port's slot is found by
- * a hash: two ports may have one slot, and what is kept there must bear that.
+ * What is kept of each port of all network namespaces together. A place is found by a hash: two ports may have one, and what
+ * is kept there must bear that. Claims are many times fewer than ports, as nearly every call writes one: they stay near the
+ * processor.
  */
 #ifndef BERTH_BPF_PORT_SLOT_H
 #define BERTH_BPF_PORT_SLOT_H
 
 #include "bpf/kernel_types.h"
 
+#define CLAIMS	   4096
 #define PORT_SLOTS 65536
 
-static struct port_slot {
-	__u64 claimed_until_ns; /* call.h */
-	__u64 vouched;		/* struct sock *, or 0: vouched.h */
-} port_slots[PORT_SLOTS];
+static __u64 claims[CLAIMS];	  /* call.h */
+static __u64 vouched[PORT_SLOTS]; /* struct sock *, or 0: vouched.h */
 
-static __always_inline struct port_slot *slot_of_port(__u64 netns, unsigned port)
+static __always_inline unsigned place_of_port(__u64 netns, unsigned port)
 {
-	return &port_slots[(port + (__u32)netns * 40503u) % PORT_SLOTS];
+	return port + (__u32)netns * 40503u;
 }
 
 #endif

@@ -18,15 +18,20 @@
 
 #include "bpf/port_slot.h"
 
+static __always_inline __u64 *vouched_on(__u64 netns, unsigned port)
+{
+	return &vouched[place_of_port(netns, port) % PORT_SLOTS];
+}
+
 static __always_inline bool is_vouched(__u64 netns, unsigned port, const void *sk)
 {
-	return slot_of_port(netns, port)->vouched == (__u64)sk;
+	return *vouched_on(netns, port) == (__u64)sk;
 }
 
 /* 0: for nobody. */
 static __always_inline void vouch(__u64 netns, unsigned port, __u64 sk)
 {
-	slot_of_port(netns, port)->vouched = sk;
+	*vouched_on(netns, port) = sk;
 }
 
 static __always_inline void unvouch(__u64 netns, unsigned port, const void *sk)
