@@ -173,29 +173,32 @@ __noinline int note_given(struct port_namespace *namespace, struct record *recor
 #define GIVEN_AT_ONCE 0x20000u
 #define REFUSED	      0x40000u /* beside a port: its bind was */
 
-/* What most calls come to: the next fresh port, in whose slot of the bind table there is nobody at all. Unless that makes the call
- * done: a port that is to be tried with a look; NO_FRESH: there is none. */
-static __always_inline unsigned give_unused_here(struct bpf_sock_addr *ctx, struct port_namespace *namespace,
-						 struct call *call)
+/* What most calls come to: a port that may be fresh, in whose slot of the bind table there is nobody at all. Unless that makes the
+ * call done, the port is to be tried with a look. */
+static __always_inline void give_if_unused(struct bpf_sock_addr *ctx, struct port_namespace *namespace,
+					   struct call *call, unsigned port)
 {
-	unsigned port = next_fresh_to(namespace, &call->question.to);
-
-	if (port == 0)
-		return NO_FRESH;
 	if (is_marked(&namespace->allowed, port) || is_keeping() || !claim(call, port))
-		return port;
+		return;
 	if (!first_of_slot(&call->question, port))
 		give_here(ctx, call, port, WIRE_FRESH);
 	settle_claim(call, port);
 	if (call->done)
 		mark_given(namespace, port);
-	return port;
 }
 
+/* The next one. */
 __noinline unsigned give_unused(struct bpf_sock_addr *ctx, struct port_namespace *namespace,
 				struct call *call)
 {
-	return namespace && call ? give_unused_here(ctx, namespace, call) : NO_FRESH;
+	unsigned port = 0;
+
+	if (namespace && call)
+		port = next_fresh_to(namespace, &call->question.to);
+	if (port == 0)
+		return NO_FRESH;
+	give_if_unused(ctx, namespace, call, port);
+	return port;
 }
 
 #endif

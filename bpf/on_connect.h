@@ -36,7 +36,7 @@
 /* What a survey has met. */
 struct found {
 	/* Not of a survey, but of the search for a fresh port; 0: none yet. */
-	__u32 fresh; /* which is tried first; NO_FRESH: there is none */
+	__u16 fresh; /* which is tried first */
 	__u16 idle;  /* where somebody was idle */
 	__u16 start; /* the survey's first port */
 	__u16 looked, free;

@@ -351,4 +351,15 @@ static __always_inline unsigned next_fresh_to(struct port_namespace *namespace,
 	return port;
 }
 
+/* And 0, too, where the destination's window has none left. */
+static __always_inline unsigned next_fresh_in_window(struct port_namespace *namespace,
+						     const struct wire_destination *to)
+{
+	unsigned port = pick_in_window(&namespace->windows, to, &namespace->used);
+
+	if (port != 0)
+		mark_here(&namespace->used, port);
+	return port;
+}
+
 #endif

@@ -60,18 +60,26 @@ static __always_inline unsigned pick_bit(__u64 bits)
 	return berth_word_select(bits, draw(berth_word_count(bits)));
 }
 
-/* A port without a mark of the destination's window, or the first of its next one; 0: none is left in [first, last]. */
+/* A port without a mark of the destination's window; 0: none is left there. */
+static __always_inline unsigned pick_in_window(struct windows *windows, const struct wire_destination *to,
+					       const struct marks *marks)
+{
+	unsigned word = *window_of(windows, to) % PORT_WORDS;
+	__u64 unmarked = ~marks->word[word];
+
+	return unmarked != 0 ? word * 64 + pick_bit(unmarked) : 0;
+}
+
+/* The same, or the first of its next window; 0: none is left in [first, last]. */
 static __always_inline unsigned pick_near(struct windows *windows, const struct wire_destination *to,
 					  const struct marks *marks, unsigned first, unsigned last)
 {
-	__u16 *window = window_of(windows, to);
-	unsigned word = *window % PORT_WORDS, port;
-	__u64 unmarked = ~marks->word[word];
+	unsigned port = pick_in_window(windows, to, marks);
 
-	if (unmarked != 0)
-		return word * 64 + pick_bit(unmarked);
+	if (port != 0)
+		return port;
 	port = pick(marks, first, last);
-	*window = WORD(port);
+	*window_of(windows, to) = WORD(port);
 	return port;
 }
 
