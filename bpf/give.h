@@ -163,6 +163,7 @@ __noinline int note_given(struct port_namespace *namespace, struct record *recor
 	if (record) {
 		record->last_port = port;
 		record->last_ns = call->question.now_ns;
+		record->last_routed_by = routed_by(call);
 		record->last = call->question.who;
 	}
 	return 0;

@@ -112,8 +112,13 @@ struct sock_common {
 	atomic64_t skc_cookie;
 	unsigned long skc_flags;
 };
+typedef struct {
+	__u32 val;
+} kuid_t;
 struct sock {
 	struct sock_common __sk_common;
+	kuid_t sk_uid;
+	__u32 sk_mark;
 	__u8 sk_userlocks;
 	__u8 sk_shutdown;
 	__u16 sk_protocol;

@@ -9,10 +9,11 @@
  * all marks right (on_connect.h).
  *
  * The source address is chosen after connect() has been seen here. A record has that of the last connection that it helped to
- * its port, read from the socket at the next call or at its end; which ports are taken from there is known, and one that is
- * taken from elsewhere only is as good as the last one. Before there was any, it is guessed from those that a survey meets. If
- * a survey finds that all are taken, and the address was not confirmed for SOURCE_NS, one call goes on its way from a port
- * that is taken: it shows which address the routes give now, and if it is still the same the kernel refuses it as we would have.
+ * its port, read from the socket at the next call or at its end, and it is sure for who is routed alike; which ports are taken
+ * from there is known, and one that is taken from elsewhere only is as good as the last one. Before there was any, it is guessed
+ * from those that a survey meets. If a survey finds that all are taken, and the address was not confirmed for SOURCE_NS, one
+ * call goes on its way from a port that is taken: it shows which address the routes give now, and if it is still the same the
+ * kernel refuses it as we would have.
  */
 #ifndef BERTH_BPF_RECORD_H
 #define BERTH_BPF_RECORD_H
@@ -44,6 +45,8 @@ struct record {
 	__u64 probed_ns; /* when a call was last sent to show it */
 	__u64 last;	 /* struct sock *: who was given a port last, and may tell the source; 0: nobody */
 	__u64 last_ns;	 /* when */
+	__u64 last_routed_by,
+		source_routed_by; /* who was given a port last, and who told the source: routed_by() */
 	__u32 last_port;
 	__u32 source_known;
 	__u32 source_be[4];
@@ -80,6 +83,15 @@ static __always_inline void learn_source(struct record *record, const __u32 *sou
 	__builtin_memcpy(record->source_be, source_be, sizeof(record->source_be));
 	record->source_known = true;
 	record->source_ns = record->last_ns;
+	record->source_routed_by = record->last_routed_by;
+}
+
+/* What policy routing goes by, beside the destination: sockets that differ may have different sources. */
+static __always_inline __u64 routed_by(const struct call *call)
+{
+	const struct sock *sk = read_as(sock, call->question.who);
+
+	return (__u64)sk->sk_mark << 32 | sk->sk_uid.val;
 }
 
 /* From where `who`, or anybody if 0, is connected to the destination from this port. */
@@ -150,7 +162,8 @@ static __always_inline void tell_source(struct call *call, struct record *record
 		return;
 	__builtin_memcpy(call->question.source_be, record->source_be, sizeof(record->source_be));
 	call->question.source_known = true;
-	call->source_sure = record->source_ns != 0 && !record->several;
+	call->source_sure =
+		record->source_ns != 0 && !record->several && record->source_routed_by == routed_by(call);
 }
 
 /* NULL: there is none. Tells the call from where connections go to its destination, if that is known. */

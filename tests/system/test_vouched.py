@@ -6,6 +6,7 @@ The states are those in which somebody stands behind that socket who is in the w
 
 import json
 
+import pytest
 from conftest import wait_for
 
 PYTHON = "/usr/bin/python3"
@@ -63,8 +64,10 @@ def failed(net, kernel_mode, text, first, last):
     return json.loads(net.output([*kernel_mode, PYTHON, "-c", PREAMBLE + text]).splitlines()[-1])
 
 
-def test_two_sources(net, kernel_mode):
-    """Routes by mark give another source address: what is connected from there to the same destination is in the way as well."""
+@pytest.mark.parametrize("before", [400, 0])
+def test_two_sources(net, kernel_mode, before):
+    """Routes by mark give another source address: what is connected from there to the same destination is in the way as well,
+    whether the destination has been known for long (`before`) or is got to know meanwhile."""
     for words in ("rule add pref 200 lookup local", "rule del pref 0", "rule add pref 100 fwmark 1 lookup 101"):
         net.output(["ip", *words.split()])
     net.output(["ip", "route", "add", "local", "127.0.0.1", "dev", "lo", "src", "127.0.0.2", "table", "101"])
@@ -74,15 +77,15 @@ def test_two_sources(net, kernel_mode):
             kernel_mode,
             """
 hold(5500, 7002, 0); hold(6499, 7001, 1); hold(11500, 7003, 1)
-errors, kept = connect_many(400, 7001)  # the record knows their source
+errors, kept = connect_many(@, 7001)  # the record knows their source
 time.sleep(0.15)
-for i in range(5):
+for i in range(15):
     for mark in (0, 1):
         some, more = connect_many(20, 7001, mark=mark)
         errors += some
         kept += more
 print(json.dumps(errors))
-""",
+""".replace("@", str(before)),
             40000,
             51999,
         )
