@@ -249,12 +249,12 @@ static __always_inline unsigned give_at_once(struct bpf_sock_addr *ctx, struct c
 	if (settings.policy != WIRE_BERTH || settings.excluded_cgroups != 0 ||
 	    settings.excluded_destinations != 0)
 		return 0;
-	if (ctx->sk->src_port != 0 || judge_socket(ctx, tcp) != WIRE_FRESH)
-		return 0;
 	begin_question(tcp, &call->question);
 	namespace = find_namespace(call->question.to.netns);
 	if (!namespace || namespace->swept_ns != call->question.now_ns ||
-	    namespace->change != settings.change)
+	    namespace->none_ns == call->question.now_ns || namespace->change != settings.change)
+		return 0;
+	if (ctx->sk->src_port != 0 || judge_socket(ctx, tcp) != WIRE_FRESH)
 		return 0;
 	port = next_fresh_in_window(namespace, &call->question.to);
 	if (port == 0)

@@ -195,7 +195,7 @@ __noinline unsigned give_unused(struct bpf_sock_addr *ctx, struct port_namespace
 	unsigned port = 0;
 
 	if (namespace && call)
-		port = next_fresh_to(namespace, &call->question.to);
+		port = next_fresh_to(namespace, &call->question.to, call->question.now_ns);
 	if (port == 0)
 		return NO_FRESH;
 	give_if_unused(ctx, namespace, call, port);

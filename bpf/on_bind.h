@@ -73,7 +73,7 @@ static long name_fresh(unsigned index, struct binding *binding)
 		return 1;
 	naming = try_to_name(binding->ctx, &binding->call, port, false);
 	if (naming == NAME_LATER)
-		unmark(&binding->namespace->used, port);
+		unmark_used(binding->namespace, port);
 	return naming == NAMED;
 }
 

@@ -104,7 +104,7 @@ static __always_inline void give_fresh(struct connecting *connecting)
 {
 	bpf_loop(FRESH_TRIES, try_fresh, connecting, 0);
 	if (connecting->found.idle != 0)
-		unmark(&connecting->namespace->used, connecting->found.idle);
+		unmark_used(connecting->namespace, connecting->found.idle);
 }
 
 /* ---- shared ---- */

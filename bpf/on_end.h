@@ -22,7 +22,7 @@ static __always_inline void ask_beside(const struct sock *sk, const struct wire_
 
 static __always_inline void release_port(struct port_namespace *namespace, unsigned port)
 {
-	unmark(&namespace->used, port);
+	unmark_used(namespace, port);
 	__sync_fetch_and_and(&namespace->given[WORD(port)], ~BIT(port));
 }
 

@@ -31,8 +31,9 @@
 struct port_namespace {
 	__u64 net; /* struct net *, which may have gone; 0: this is being made */
 	__u64 read_ns, swept_ns;
-	__u32 range;  /* as the kernel has it */
-	__u32 change; /* of the settings, when read */
+	__u64 none_ns; /* at which tick no fresh port was left, and none has become fresh since */
+	__u32 range;   /* as the kernel has it */
+	__u32 change;  /* of the settings, when read */
 	__u32 shape; /* 0: nothing was read yet; another number whenever `allowed` or the settings are others */
 	__u32 hand;
 	struct windows windows; /* its keys stand here beside what each call reads */
@@ -153,6 +154,7 @@ __noinline int read_namespace(struct port_namespace *namespace, const struct sys
 	namespace->change = change;
 	if (reading.changed) {
 		copy_marks(&namespace->used, &namespace->allowed);
+		namespace->none_ns = 0;
 		/* Not a number that one had which was forgotten meanwhile. */
 		namespace->shape = namespace->shape ? namespace->shape + 1 : (__u32)bpf_ktime_get_ns() | 1;
 	}
@@ -296,6 +298,13 @@ static __always_inline struct port_namespace *namespace_of(struct net *net, __u6
 
 /* ---- fresh ports ---- */
 
+/* It may be one again. Who finds at this instant that there is none may say so afterwards; that stands for a tick at most. */
+static __always_inline void unmark_used(struct port_namespace *namespace, unsigned port)
+{
+	unmark(&namespace->used, port);
+	namespace->none_ns = 0;
+}
+
 struct sweep {
 	struct port_namespace *namespace;
 	const struct question *question;
@@ -311,7 +320,7 @@ static long sweep_port(unsigned index, struct sweep *sweep)
 	namespace->hand = port;
 	if (is_marked(&namespace->used, port) && !is_marked(&namespace->allowed, port) &&
 	    is_unused(sweep->question, port)) {
-		unmark(&namespace->used, port);
+		unmark_used(namespace, port);
 		__sync_fetch_and_and(&namespace->given[WORD(port)], ~BIT(port));
 	}
 	return 0;
@@ -341,13 +350,17 @@ static __always_inline unsigned next_fresh(struct port_namespace *namespace)
 
 /* The same for a connection whose destination is known. */
 static __always_inline unsigned next_fresh_to(struct port_namespace *namespace,
-					      const struct wire_destination *to)
+					      const struct wire_destination *to, __u64 now_ns)
 {
-	unsigned port = pick_near(&namespace->windows, to, &namespace->used, first_port(namespace),
-				  last_port(namespace));
+	unsigned port = 0;
 
+	if (namespace->none_ns != now_ns)
+		port = pick_near(&namespace->windows, to, &namespace->used, first_port(namespace),
+				 last_port(namespace));
 	if (port != 0)
 		mark_here(&namespace->used, port);
+	else
+	namespace->none_ns = now_ns;
 	return port;
 }
 
