@@ -238,8 +238,9 @@ static __always_inline bool take_up(struct bpf_sock_addr *ctx, struct tcp_sock *
 }
 
 /* What give_port() begins with, where nothing else is to be done: not for the first call of a tick, nor after a change, nor where
- * the destination needs another window. It is tried by itself, before all else: nothing here needs the call in memory, or the
- * code that has it there, and these are a fifth of what Berth costs. */
+ * the destination needs another window, nor for a socket that is bound to an address, which a refused bind takes from it. It is
+ * tried by itself, before all else: nothing here needs the call in memory, or the code that has it there, and these are a fifth
+ * of what Berth costs. */
 static __always_inline unsigned give_at_once(struct bpf_sock_addr *ctx, struct call *call)
 {
 	struct tcp_sock *tcp = read_as(tcp_sock, ctx->sk);
@@ -247,7 +248,7 @@ static __always_inline unsigned give_at_once(struct bpf_sock_addr *ctx, struct c
 	unsigned port;
 
 	if (settings.policy != WIRE_BERTH || settings.excluded_cgroups != 0 ||
-	    settings.excluded_destinations != 0)
+	    settings.excluded_destinations != 0 || call->question.bound)
 		return 0;
 	begin_question(tcp, &call->question);
 	namespace = find_namespace(call->question.to.netns);
@@ -261,7 +262,7 @@ static __always_inline unsigned give_at_once(struct bpf_sock_addr *ctx, struct c
 		return 0;
 	give_if_unused(ctx, namespace, call, port);
 	if (!call->done)
-		return port | (call->refused ? REFUSED : 0);
+		return port;
 	count(call, WIRE_FRESH);
 	return GIVEN_AT_ONCE;
 }
@@ -290,8 +291,7 @@ static __noinline unsigned give_at_once6(struct bpf_sock_addr *ctx)
 /* `tried` is what give_at_once() left. */
 static __always_inline void give_anyhow(struct connecting *connecting, unsigned tried)
 {
-	connecting->call.refused = (tried & REFUSED) != 0;
-	connecting->found.fresh = tried & ~REFUSED;
+	connecting->found.fresh = tried;
 	if (settings.policy == WIRE_BERTH)
 		give_port(connecting);
 	else

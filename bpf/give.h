@@ -172,7 +172,6 @@ __noinline int note_given(struct port_namespace *namespace, struct record *recor
 /* What give_unused() and give_at_once() tell but ports. */
 #define NO_FRESH      0x10000u /* none is left that was not tried */
 #define GIVEN_AT_ONCE 0x20000u
-#define REFUSED	      0x40000u /* beside a port: its bind was */
 
 /* What most calls come to: a port that may be fresh, in whose slot of the bind table there is nobody at all. Unless that makes the
  * call done, the port is to be tried with a look. */

@@ -357,10 +357,11 @@ static __always_inline unsigned next_fresh_to(struct port_namespace *namespace,
 	if (namespace->none_ns != now_ns)
 		port = pick_near(&namespace->windows, to, &namespace->used, first_port(namespace),
 				 last_port(namespace));
-	if (port != 0)
-		mark_here(&namespace->used, port);
-	else
-	namespace->none_ns = now_ns;
+	if (port == 0) {
+		namespace->none_ns = now_ns;
+		return 0;
+	}
+	mark_here(&namespace->used, port);
 	return port;
 }
 
