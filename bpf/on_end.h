@@ -20,12 +20,6 @@ static __always_inline void ask_beside(const struct sock *sk, const struct wire_
 	ask_in(ret_question, sk->__sk_common.skc_net.net);
 }
 
-static __always_inline void release_port(struct port_namespace *namespace, unsigned port)
-{
-	unmark_used(namespace, port);
-	__sync_fetch_and_and(&namespace->given[WORD(port)], ~BIT(port));
-}
-
 /* Sockets whose end `reset` has told, until it is told once more: by their ports, and forgotten when another takes the place. */
 #define TOLD 1024
 static __u64 told[TOLD]; /* struct sock * */

@@ -305,6 +305,12 @@ static __always_inline void unmark_used(struct port_namespace *namespace, unsign
 	namespace->none_ns = 0;
 }
 
+static __always_inline void release_port(struct port_namespace *namespace, unsigned port)
+{
+	unmark_used(namespace, port);
+	__sync_fetch_and_and(&namespace->given[WORD(port)], ~BIT(port));
+}
+
 struct sweep {
 	struct port_namespace *namespace;
 	const struct question *question;
@@ -319,10 +325,8 @@ static long sweep_port(unsigned index, struct sweep *sweep)
 	port = port < first || port >= last ? first : port + 1;
 	namespace->hand = port;
 	if (is_marked(&namespace->used, port) && !is_marked(&namespace->allowed, port) &&
-	    is_unused(sweep->question, port)) {
-		unmark_used(namespace, port);
-		__sync_fetch_and_and(&namespace->given[WORD(port)], ~BIT(port));
-	}
+	    is_unused(sweep->question, port))
+		release_port(namespace, port);
 	return 0;
 }
 
