@@ -23,7 +23,7 @@
 #include "bpf/give.h"
 #include "bpf/record.h"
 
-#define FRESH_TRIES    4
+#define FRESH_TRIES    64
 #define SHARED_TRIES   8
 #define SURVEYED_TRIES 64
 #define SURVEY_ENOUGH  4096
@@ -100,6 +100,8 @@ static long try_fresh(unsigned index, struct connecting *connecting)
 	return is_done(connecting);
 }
 
+/* Many tries: a port on which somebody is idle does not look taken beforehand, and a few of these in a row are not to end in a shared
+ * port while there is a fresh one. All but one of them keep their marks, so they cost the next calls nothing. */
 static __always_inline void give_fresh(struct connecting *connecting)
 {
 	bpf_loop(FRESH_TRIES, try_fresh, connecting, 0);

@@ -87,13 +87,15 @@ tell(left)
     assert (ways["fresh"], ways["shared"], ways["waiting"], ways["exhausted"]) == (200, 200, 150, 7), ways
 
 
-def test_idle_ports_are_no_trap(world):
-    """In each window of 64 ports somebody is idle on one: the fresh ones are found all the same, all before any is shared."""
+@pytest.mark.parametrize("each", [2, 32])
+def test_idle_ports_are_no_trap(world, each):
+    """On one port of so many somebody is idle: the fresh ones are found all the same, all before any is shared."""
     (idle, distinct), ways = counted(
         world,
+        f"each = {each}"
         """
 idle = []
-for p in range(FIRST + 1, FIRST + PORTS, 32):
+for p in range(FIRST + 1, FIRST + PORTS, each):
     s = made(); s.bind(("127.0.0.1", p)); idle.append(s)
 tell(len(idle))
 left = PORTS - len(idle)
