@@ -169,11 +169,13 @@ def test_time_wait_buckets(net):
     """The limit is reached, and the kernel has refused a TIME_WAIT."""
     net.sink(1)
     net.output([tool("capacity"), "--bind=no", "--destinations=1", "--count=3"])
+    assert len(net.time_wait_ports()) == 3  # which the far end may have had still to close
     verdict, text = setting(net, "tcp_max_tw_buckets")
     assert verdict == "ok" and text.startswith("3 of "), text
     net.sysctl("ipv4.tcp_max_tw_buckets", "3")
     assert setting(net, "tcp_max_tw_buckets")[0] == "trap"
     net.output([tool("capacity"), "--bind=no", "--destinations=1", "--count=2"])
+    assert len(net.time_wait_ports()) == 3
     verdict, text = setting(net, "tcp_max_tw_buckets")
     assert verdict == "trap" and "3 of 3 in TIME_WAIT, 2 refused" in text, text
 
