@@ -48,15 +48,16 @@ def test_signal_kills(net, prefix):
 
 def test_stop_and_continue(net, prefix):
     """A stopped process group is reported to its parent and goes on when it is told to."""
-    script = "import time; print('ready', flush=True); time.sleep(0.5); raise SystemExit(5)"
+    script = "print('ready', flush=True); input(); raise SystemExit(5)"
     command = [*prefix, "/usr/bin/python3", "-c", script]
-    process = net.popen(command, stdout=subprocess.PIPE, start_new_session=True)
+    process = net.popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     assert process.stdout.readline() == "ready\n"
     os.killpg(process.pid, signal.SIGSTOP)
     _, status = os.waitpid(process.pid, os.WUNTRACED)
     assert os.WIFSTOPPED(status)
     os.killpg(process.pid, signal.SIGCONT)
-    assert process.wait(10) == 5
+    process.communicate("\n", timeout=10)
+    assert process.returncode == 5
 
 
 class Terminal:
@@ -174,6 +175,6 @@ def test_reads_the_terminal_after_another_job(terminal):
 
 
 def test_window_size(terminal):
-    terminal.type("stty cols 77; $BERTH stty size\n")
-    terminal.expect(" 77")
+    terminal.type("stty rows 33 cols 77; $BERTH stty size\n")
+    terminal.expect("\n33 77\r\n")  # and not what was typed, which comes back as well
     terminal.expect("PROMPT ")
