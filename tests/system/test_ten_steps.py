@@ -7,6 +7,7 @@ import errno
 import subprocess
 
 import pytest
+from conftest import wait_for
 from test_governor import before_30_s, cap, governed, hooks, in_the_past  # noqa: F401, the fixtures
 
 FIRST, PORTS, KEPT = 40000, 10, 4
@@ -70,9 +71,15 @@ def test_delay(governed, walk, how):
     """TcpTimedWaitDelay = 30: whoever waits so long has the port again. The price: all have left TIME_WAIT, at half the time
     that the kernel keeps it for."""
     governed.start(before_30_s(LEGACY), around=in_the_past())
-    assert walk(how, lambda: governed.wait_for_ports([])) == (FIRST, 0)
-    counts = governed.counts()
-    assert (counts["ended-delay"], counts["ended-cap"]) == (PORTS, 0)
+
+    def all_have_left():
+        """Counted before the next one is made, which will be due as well; and once all are counted, as they leave first."""
+        governed.wait_for_ports([])
+        wait_for(lambda: governed.counts()["ended-delay"] >= PORTS, "the others to be counted")
+        counts = governed.counts()
+        assert (counts["ended-delay"], counts["ended-cap"]) == (PORTS, 0)
+
+    assert walk(how, all_have_left) == (FIRST, 0)
 
 
 @pytest.mark.parametrize("how", ["bind", "connect"])
