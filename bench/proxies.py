@@ -112,13 +112,13 @@ def take(port):
 
 def beside(berth, ports, command):
     """Reads how many to hold, says how many it holds. On stock Linux one port after another, which is quick; what the
-    proxy has still open is tried again for a second."""
+    proxy has still open is tried again for a while."""
     report.allow_files()
     proxy = report.start(command)
     free = [*range(FIRST, FIRST + ports, 2), *range(FIRST + 1, FIRST + ports, 2)]
     held = []
     for line in sys.stdin:
-        wanted, deadline = int(line), time.monotonic() + 1
+        wanted, deadline = int(line), time.monotonic() + 20
         while len(held) < wanted and time.monotonic() < deadline:
             try:
                 held.append(take(0 if berth else free[0]))
