@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """berth explain: its verdict is what connect() and bind() then do, on the real kernel; its numbers are those of ss."""
 
+import contextlib
 import os
 import re
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -58,6 +60,15 @@ def shorten_reuse_delay(net):
         net.sysctl("ipv4.tcp_tw_reuse_delay", "10")
 
 
+@contextlib.contextmanager
+def without_take_over(net):
+    """For what is made: where a second goes by meanwhile, the kernel gives it a port in TIME_WAIT, which is one less then."""
+    before = net.output(["cat", "/proc/sys/net/ipv4/tcp_tw_reuse"]).strip()
+    net.sysctl("ipv4.tcp_tw_reuse", "0")
+    yield
+    net.sysctl("ipv4.tcp_tw_reuse", before)
+
+
 def explain(net, *arguments):
     return report(net, "explain", ONCE, HERE, *arguments)
 
@@ -93,12 +104,15 @@ def test_time_wait(world, settings, verdict):
     limit(world, 40000, 40019)
     for name, value in settings.items():
         world.sysctl(f"ipv4.{name}", value)
-    make(world, ("127.0.0.1", SINK_PORT, 20, "close"))
+    begun = time.monotonic()
+    with without_take_over(world):
+        make(world, ("127.0.0.1", SINK_PORT, 20, "close"))
     shorten_reuse_delay(world)
     wait_for(lambda: explain(world)["verdict"] == verdict, "tcp_tw_reuse_delay")
     one = agrees(world, verdict)
     assert (one["used"], one["waiting"], sum(one["waited_s"])) == (0, 20, 20)
-    assert one["closed_here_per_s"] == 2
+    assert one["closed_here_per_s"] == sum(one["waited_s"][:10]) / 10
+    assert not any(one["waited_s"][int(time.monotonic() - begun) + 1 :])
 
 
 def test_another_destination_takes_nothing(world):
@@ -137,7 +151,8 @@ def test_no_udp_port_to_ask_the_route_with(world):
 def test_bind_before_connect(world, taken, outcome):
     """A port with a connection to anybody is none for bind() to port 0."""
     limit(world, 40000, 40049)
-    make(world, ("127.0.0.1", SINK_PORT + 1, 10, "close"), ("127.0.0.1", SINK_PORT + 1, taken - 10, "keep"))
+    with without_take_over(world):
+        make(world, ("127.0.0.1", SINK_PORT + 1, 10, "close"), ("127.0.0.1", SINK_PORT + 1, taken - 10, "keep"))
     assert explain(world)["fresh"] == 50 - taken
     assert world.output([PYTHON, "-c", BIND]) == outcome + "\n"
     text = world.output([BERTH, "explain", ONCE, HERE])
@@ -171,6 +186,7 @@ def test_advice_goes_from_safe_to_unsafe(world):
     limit(world, 40000, 40099)
     world.sysctl("ipv4.tcp_tw_reuse", "0")
     assert explain(world)["advice"] == []
+    begun = time.monotonic()
     make(world, ("127.0.0.1", SINK_PORT, 30, "keep"), ("127.0.0.1", SINK_PORT, 60, "close"))
     advice = {one["id"]: one for one in explain(world)["advice"]}
     order = ["none", "low", "medium", "high"]
@@ -180,7 +196,7 @@ def test_advice_goes_from_safe_to_unsafe(world):
     assert advice["wider-range"]["gain_ports"] == 65536 - 1024 - 100 - 4
     text = world.output([BERTH, "explain", ONCE, HERE])
     assert " 1. Keep connections" in text and "listened on there now: 4." in text.replace("\n    ", " ")
-    assert re.search(r"comes back within (5\d|60) s\.", text)
+    assert 60 - (time.monotonic() - begun) <= int(re.search(r"comes back within (\d+) s\.", text)[1]) <= 60
     assert max(map(len, text.splitlines())) <= 80
 
 

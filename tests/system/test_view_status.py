@@ -2,9 +2,10 @@
 """berth status: its numbers are those of ss, its exit status serves scripts."""
 
 import re
+import time
 
 import pytest
-from conftest import BERTH, SINK_PORT
+from conftest import BERTH, SINK_PORT, wait_for
 from view_world import berth, by_destination, make, refused, report, ss, start, unprivileged
 
 FIRST, LAST = 40000, 40499
@@ -106,20 +107,28 @@ sys.stdin.read()
 def test_growth_shows_in_two_looks(world):
     """Connections that stay open have no age: only a second look sees them grow."""
     grows = start(world, GROWS)
-    once, twice = report(world, "status"), report(world, "status", "--interval=0.3")
+    once = report(world, "status")
+
+    def grown():
+        """None where the other was given no time between the two looks."""
+        one = report(world, "status", "--interval=0.3")["destinations"][0]
+        return one if one["taken_per_s"] > 0 else None
+
+    twice = wait_for(grown, "the other to go on")
     grows.stdin.close()
     assert once["destinations"][0]["taken_per_s"] is None and once["destinations"][0]["exhausts"] is None
-    assert twice["destinations"][0]["taken_per_s"] > 0 and twice["destinations"][0]["exhausts"] is True
-    assert twice["destinations"][0]["seconds_left"] > 0
+    assert twice["exhausts"] is True and twice["seconds_left"] > 0
 
 
 def test_rate_is_that_of_time_wait(world):
     """One look: what entered TIME_WAIT in the last ten seconds; with timestamps off it is never taken over."""
     world.sysctl("ipv4.tcp_timestamps", "0")
+    begun = time.monotonic()
     make(world, ("127.0.0.1", SINK_PORT, 100, "close"))
     one = report(world, "status")["destinations"][0]
-    assert (one["waiting"], one["taken_per_s"], one["takes_over"], one["blocked"]) == (100, 10, False, 100)
-    assert one["exhausts"] is True
+    assert (one["waiting"], one["takes_over"], one["blocked"]) == (100, False, 100)
+    if time.monotonic() - begun < 10:  # or some of them are not of the last ten seconds any more
+        assert (one["taken_per_s"], one["exhausts"]) == (10, True)
 
 
 def test_without_privilege(world):
