@@ -67,6 +67,12 @@ def status_fields(pid):
     return name, int(parent), state
 
 
+def is_alive(pid):
+    """False once it has ended, whether or not its parent has taken note of that."""
+    fields = status_fields(pid)
+    return fields is not None and fields[2] != "Z"
+
+
 def descendants(pid):
     """Command names of all that descend from pid, by their pid."""
     table = {}

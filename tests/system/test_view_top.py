@@ -7,7 +7,7 @@ import re
 import signal
 
 import pytest
-from conftest import BERTH, SINK_PORT, descendants, need, status_fields, wait_for
+from conftest import BERTH, SINK_PORT, descendants, is_alive, need, status_fields, wait_for
 from view_world import berth, make, refused
 
 FIRST, LAST = 40000, 40499
@@ -41,9 +41,15 @@ class Terminal:
     def lines(self):
         return self.text().splitlines()
 
-    def until(self, pattern):
-        """The text of the screen once the pattern is on it."""
-        return wait_for(lambda: (text := self.text()) and re.search(pattern, text, re.M) and text, pattern)
+    def until(self, *patterns, listed=lambda found: True):
+        """The text of the screen once all of it is as wanted: the patterns are on it, and so are the destinations. Not one after
+        the other, as a frame comes in pieces, the top line first, and may be half there."""
+
+        def is_there():
+            text = self.text()
+            return all(re.search(pattern, text, re.M) for pattern in patterns) and listed(names(text.splitlines())) and text
+
+        return wait_for(is_there, " and ".join(patterns) or "the list")
 
     def run(self, command):
         """What a command prints on one line, run by the shell."""
@@ -95,11 +101,6 @@ def terminal(world, tmp_path):
     opened.close()
 
 
-def is_alive(pid):
-    fields = status_fields(pid)
-    return fields and fields[2] != "Z"
-
-
 def names(lines):
     """The destinations listed, in order."""
     return [line.split()[0] for line in lines[4:-1] if line]
@@ -107,7 +108,7 @@ def names(lines):
 
 def test_numbers_on_80x24(terminal):
     terminal.start()
-    lines = terminal.until(r"^\[::1\]").splitlines()
+    lines = terminal.until(r"^\[::1\]", "^q quit").splitlines()
     assert len(lines) == 24 and max(map(len, lines)) <= 80
     assert "500 ports of 40000-40499 usable" in lines[1] and "40 in TIME_WAIT" in lines[1]
     assert re.match(rf"127\.0\.0\.1:{SINK_PORT} from .* 260 +0 +240 +52% ", lines[4])
@@ -121,11 +122,11 @@ def test_keys(terminal):
     terminal.keys("s")
     assert "by rate" in terminal.until("by rate")
     terminal.keys("s", "s")
-    assert names(terminal.until("by name").splitlines())[0] == f"127.0.0.1:{SINK_PORT}"
+    terminal.until("by name", listed=lambda found: found[:1] == [f"127.0.0.1:{SINK_PORT}"])
     terminal.keys("/", "[", ":", "x")
-    assert "No destination has that" in terminal.until(r"only /\[:x_")
+    terminal.until(r"only /\[:x_", "^No destination has that")
     terminal.keys("BSpace", "Enter")
-    assert names(terminal.until(r"only /\[:$").splitlines()) == [f"[::1]:{SINK_PORT}"]
+    terminal.until(r"only /\[:$", listed=lambda found: found == [f"[::1]:{SINK_PORT}"])
     terminal.keys("/", "Escape")
     terminal.until(rf"^127\.0\.0\.1:{SINK_PORT + 1}")
     terminal.keys("?")
@@ -147,8 +148,7 @@ def test_one_destination(terminal):
     terminal.start()
     terminal.until(r"^\[::1\]")
     terminal.keys("Down", "Enter")
-    text = terminal.until("^connect.. gets a port")
-    assert f"[::1]:{SINK_PORT} from ::1" in text and re.search(r"^Processes +python3 \(pid \d+\): 30$", text, re.M)
+    terminal.until("^connect.. gets a port", rf"\[::1\]:{SINK_PORT} from ::1", r"^Processes +python3 \(pid \d+\): 30$")
     terminal.resize(80, 10)
     terminal.keys("End")
     terminal.until("^Outlook|^ *8\\.|Last: end")
@@ -301,7 +301,8 @@ def test_the_chosen_one_stays_in_sight(terminal):
     terminal.start()
     terminal.until(rf"^127\.0\.0\.1:{SINK_PORT} ")
     make(terminal.net, ("127.0.0.1", SINK_PORT + 2, 270, "keep"))
-    assert names(terminal.until(rf"^127\.0\.0\.1:{SINK_PORT + 2} ").splitlines())[0] == f"127.0.0.1:{SINK_PORT + 2}"
+    # a look before all were made may have had it second
+    terminal.until(listed=lambda found: found[:1] == [f"127.0.0.1:{SINK_PORT + 2}"])
     terminal.keys("Down", "Down", "Down")
     terminal.until(rf"^127\.0\.0\.1:{SINK_PORT + 1} ")
     make(terminal.net, ("127.0.0.1", SINK_PORT + 3, 60, "keep"), ("127.0.0.1", SINK_PORT, 20, "keep"))
