@@ -280,14 +280,15 @@ class Machine:
 
 
 @pytest.fixture(autouse=True)
-def bounded():
-    """No test takes longer than this, whatever hangs."""
+def bounded(request):
+    """No test takes longer than this, whatever hangs. A file may have a TEST_SECONDS of its own, for what is given more time."""
+    seconds = max(TEST_SECONDS, getattr(request.module, "TEST_SECONDS", 0))
 
     def too_long(number, frame):
-        pytest.fail(f"the test took longer than {TEST_SECONDS} s")
+        pytest.fail(f"the test took longer than {seconds} s")
 
     signal.signal(signal.SIGALRM, too_long)
-    signal.alarm(TEST_SECONDS)
+    signal.alarm(seconds)
     yield
     signal.alarm(0)
 
