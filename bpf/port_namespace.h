@@ -151,13 +151,13 @@ __noinline int read_namespace(struct port_namespace *namespace, const struct sys
 	bpf_loop(LINES, read_line, &reading, 0);
 	rekey(&namespace->windows, bpf_ktime_get_coarse_ns());
 	namespace->range = sysctls->range;
-	namespace->change = change;
 	if (reading.changed) {
 		copy_marks(&namespace->used, &namespace->allowed);
 		namespace->none_ns = 0;
 		/* Not a number that one had which was forgotten meanwhile. */
 		namespace->shape = namespace->shape ? namespace->shape + 1 : (__u32)bpf_ktime_get_ns() | 1;
 	}
+	namespace->change = change; /* last: who comes before that reads as well */
 	return 0;
 }
 
@@ -274,20 +274,30 @@ static __always_inline struct port_namespace *make_namespace(const struct net *n
 	return namespace;
 }
 
-/* NULL: there is no room for it. One CPU reads, the others go on with what there is. */
+/* One CPU looks whether something has changed, the others go on with what there is; where that will not do, each reads. */
+static __always_inline bool is_to_be_read(struct port_namespace *namespace, __u64 now_ns)
+{
+	__u64 read_ns = namespace->read_ns;
+
+	if (namespace->shape == 0 || namespace->change != settings.change) {
+		namespace->read_ns = now_ns;
+		return true;
+	}
+	return (__s64)(now_ns - read_ns) >= (__s64)READ_EVERY_NS &&
+	       __sync_val_compare_and_swap(&namespace->read_ns, read_ns, now_ns) == read_ns;
+}
+
+/* NULL: there is no room for it. */
 static __always_inline struct port_namespace *namespace_of(struct net *net, __u64 cookie, __u64 now_ns)
 {
 	struct port_namespace *namespace = find_namespace(cookie);
-	__u64 read_ns;
 
 	if (!namespace) {
 		namespace = make_namespace(net, cookie, now_ns);
 		if (!namespace)
 			return NULL;
 	}
-	read_ns = namespace->read_ns;
-	if (((__s64)(now_ns - read_ns) >= (__s64)READ_EVERY_NS || namespace->change != settings.change) &&
-	    __sync_val_compare_and_swap(&namespace->read_ns, read_ns, now_ns) == read_ns) {
+	if (is_to_be_read(namespace, now_ns)) {
 		struct sysctls sysctls = { .reserved = (__u64)net->ipv4.sysctl_local_reserved_ports,
 					   .range = net->ipv4.ip_local_ports.range };
 
