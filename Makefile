@@ -91,7 +91,7 @@ $(BUILD)/bpf/%.o: bpf/%.bpf.c
 	    echo "/* NOLINTEND */" && echo "#define BERTH_BUILD \"$$(sha256sum <$< | cut -c 1-16)\""; } >$@
 $(BUILD)/trace.skel.h: $(BUILD)/bpf/trace.o
 	$(call say,SKEL)
-	$(Q){ echo "/* NOLINTBEGIN: bpftool wrote this */" && $(BPFTOOL) gen skeleton $< name trace_program && \
+	$(Q){ echo "/* NOLINTBEGIN: bpftool wrote this */" && $(BPFTOOL) gen skeleton $< name berth_trace && \
 	    echo "/* NOLINTEND */"; } >$@
 # A light skeleton: the kernel finds where its structures' members are, and not libbpf.
 $(BUILD)/look.skel.h: $(BUILD)/bpf/look.o

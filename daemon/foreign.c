@@ -21,24 +21,39 @@ static const struct hook {
 	{ "cgroup/bind6", BPF_CGROUP_INET6_BIND, false },
 };
 
-/* The variables of our object, of whatever build, are maps of its name (libbpf). */
-static bool is_our_map(uint32_t id)
+enum whose {
+	SOMEBODYS,
+	OURS,
+	RECORDERS
+};
+
+static bool begins_with(const char *name, const char *start)
+{
+	return strncmp(name, start, strlen(start)) == 0;
+}
+
+/* The variables of our objects, of whatever build, are maps of their names, "berth" and "berth_trace", which are cut (libbpf). */
+static enum whose whose_map(uint32_t id)
 {
 	struct bpf_map_info info = { 0 };
 	uint32_t size = sizeof(info);
 	int fd = bpf_map_get_fd_by_id(id);
-	bool ours;
+	enum whose whose = SOMEBODYS;
 
 	if (fd < 0)
-		return false;
-	ours = bpf_obj_get_info_by_fd(fd, &info, &size) == 0 &&
-	       strncmp(info.name, "berth.", strlen("berth.")) == 0;
+		return SOMEBODYS;
+	if (bpf_obj_get_info_by_fd(fd, &info, &size) < 0)
+		whose = SOMEBODYS;
+	else if (begins_with(info.name, "berth."))
+		whose = OURS;
+	else if (begins_with(info.name, "berth_tr"))
+		whose = RECORDERS;
 	close(fd);
-	return ours;
+	return whose;
 }
 
 /* 0, or negative errno: -ENOENT where the program is gone. */
-static int look_at(uint32_t id, struct foreign_program *ret_program, bool *ret_ours)
+static int look_at(uint32_t id, struct foreign_program *ret_program, enum whose *ret_whose)
 {
 	uint32_t map[MAPS_OF_PROGRAM];
 	struct bpf_prog_info info = { .nr_map_ids = MAPS_OF_PROGRAM, .map_ids = (uintptr_t)map };
@@ -46,15 +61,15 @@ static int look_at(uint32_t id, struct foreign_program *ret_program, bool *ret_o
 	int fd = bpf_prog_get_fd_by_id(id);
 	int error;
 
-	*ret_ours = false;
+	*ret_whose = SOMEBODYS;
 	if (fd < 0)
 		return -errno;
 	error = bpf_obj_get_info_by_fd(fd, &info, &size) < 0 ? -errno : 0;
 	close(fd);
 	if (error)
 		return error;
-	for (uint32_t i = 0; i < info.nr_map_ids && i < MAPS_OF_PROGRAM; i++)
-		*ret_ours |= is_our_map(map[i]);
+	for (uint32_t i = 0; i < info.nr_map_ids && i < MAPS_OF_PROGRAM && *ret_whose == SOMEBODYS; i++)
+		*ret_whose = whose_map(map[i]);
 	ret_program->id = id;
 	snprintf(ret_program->name, sizeof(ret_program->name), "%.16s", info.name);
 	return 0;
@@ -67,19 +82,19 @@ static int look_at_hook(int cgroup_fd, const struct hook *hook, struct foreign_p
 	uint32_t id[PROGRAMS_AT_HOOK], ids = PROGRAMS_AT_HOOK;
 	enum foreign_order order = FOREIGN_ALONE;
 	unsigned count = 0;
-	bool ours;
+	enum whose whose;
 
 	if (bpf_prog_query(cgroup_fd, hook->type, BPF_F_QUERY_EFFECTIVE, NULL, id, &ids) < 0 &&
 	    errno != ENOSPC)
 		return -errno;
 	for (uint32_t i = 0; i < ids && i < PROGRAMS_AT_HOOK && count < most; i++) {
-		int error = look_at(id[i], &ret_programs[count], &ours);
+		int error = look_at(id[i], &ret_programs[count], &whose);
 
-		if (error == -ENOENT)
+		if (error == -ENOENT || (!error && whose == RECORDERS)) /* which only watches */
 			continue;
 		if (error)
 			return error;
-		if (ours) {
+		if (whose == OURS) {
 			for (unsigned before = 0; before < count && order == FOREIGN_ALONE; before++)
 				ret_programs[before].order = FOREIGN_BEFORE;
 			order = FOREIGN_AFTER;

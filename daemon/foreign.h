@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * eBPF programs of others at the hooks that kernel mode uses. The kernel calls one after the other, each with what the
- * one before has made of the address: those of a cgroup in the order of their attaching, then those of the cgroup above.
+ * one before has made of the address: those of a cgroup in the order of their attaching, then those of the cgroup above. Those of `berth record`
+ * change nothing, and are nobody's.
  */
 #ifndef BERTH_DAEMON_FOREIGN_H
 #define BERTH_DAEMON_FOREIGN_H

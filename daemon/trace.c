@@ -15,12 +15,12 @@
 #include "host/port_steering.h"
 
 /* How many programs the object has. */
-#define PROGRAMS (sizeof(((struct trace_program *)NULL)->progs) / sizeof(struct bpf_program *))
+#define PROGRAMS (sizeof(((struct berth_trace *)NULL)->progs) / sizeof(struct bpf_program *))
 
 #define PREORDER (1u << 6) /* BPF_F_PREORDER, of Linux 6.15: before those of cgroups below */
 
 struct trace {
-	struct trace_program *program;
+	struct berth_trace *program;
 	struct bpf_link *traces;
 	int hook[PROGRAMS]; /* links to the cgroup, of which there are fewer */
 	unsigned hooks;
@@ -98,13 +98,13 @@ static bool load(struct trace *trace, struct trouble *trouble)
 	int error;
 
 	hooks_silence();
-	trace->program = trace_program__open();
+	trace->program = berth_trace__open();
 	if (!trace->program)
 		return trouble_say(trouble, "eBPF: the program cannot be prepared: %s", strerror(errno));
 	trace->program->rodata->netns = own_netns_cookie();
 	trace->program->rodata->bind_no_port_bit = hooks_kernel_enumerator(
 		"INET_FLAGS_BIND_ADDRESS_NO_PORT", trace->program->rodata->bind_no_port_bit);
-	error = -trace_program__load(trace->program);
+	error = -berth_trace__load(trace->program);
 	return error == 0 || hooks_load_failure(error, trouble);
 }
 
@@ -148,6 +148,6 @@ void trace_close(struct trace *trace)
 	while (trace->hooks > 0)
 		close(trace->hook[--trace->hooks]);
 	ring_buffer__free(trace->ring);
-	trace_program__destroy(trace->program);
+	berth_trace__destroy(trace->program);
 	free(trace);
 }

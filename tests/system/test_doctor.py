@@ -3,6 +3,7 @@
 
 import json
 import re
+import signal
 import subprocess
 
 import pytest
@@ -133,6 +134,17 @@ def test_in_force(machine):
     machine.run([BERTH, "detach", pin])
     for other in others:
         other.communicate(timeout=10)
+
+
+def test_a_recorder_is_nobody(net, tmp_path):
+    """berth record is at the hooks of the whole machine, and changes nothing there."""
+    recorder = net.popen([BERTH, "record", tmp_path / "a.rec"], stderr=subprocess.PIPE)
+    assert any("recording into" in line for line in recorder.stderr)
+    _, verdicts, report = examine(net, "--mode=kernel")
+    assert verdicts["foreign programs"] == "yes" and not [name for name in verdicts if name.startswith("foreign cgroup")], report
+    recorder.send_signal(signal.SIGINT)
+    recorder.communicate(timeout=20)
+    assert recorder.returncode == 0
 
 
 # ---- settings ----
