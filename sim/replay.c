@@ -81,16 +81,18 @@ static void finish(struct sim_replay *replay, struct sockets *sockets, const str
 static void fail(struct sim_replay *replay, struct sockets *sockets, const struct sim_record *record)
 {
 	uint32_t at = sockets->request[record->socket];
+	uint64_t asked_ns = record->at_ns;
 
 	finish(replay, sockets, record, SIM_RESET);
 	if (at != 0 && at != BOUND_TO_ANY && replay->request[at - 1].port == 0) {
 		replay->request[at - 1].hold_ns = 0;
+		asked_ns = replay->request[at - 1].at_ns;
 		replay->failed_connects++;
 	} else {
 		replay->failed_binds++;
 	}
 	if (replay->first_failed_ns == SIM_FOR_EVER)
-		replay->first_failed_ns = record->at_ns;
+		replay->first_failed_ns = asked_ns;
 }
 
 static int name(struct sim_replay *replay, const struct berth_endpoint *named)

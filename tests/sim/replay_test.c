@@ -128,7 +128,7 @@ static void test_failed(void **state)
 	assert_int_equal(replay.failed_connects, 1);
 	assert_int_equal(replay.failed_binds, 1);
 	assert_int_equal(replay.binds, 3);
-	assert_int_equal(replay.first_failed_ns, 20000);
+	assert_int_equal(replay.first_failed_ns, 10000);
 	assert_int_equal(replay.requests, 2);
 	assert_int_equal(replay.request[0].hold_ns, 0);
 	assert_int_equal(replay.request[0].closer, SIM_RESET);
