@@ -138,6 +138,7 @@ static inline void start_own_daemon(const char *berth)
 		poll(NULL, 0, 100);
 	}
 	close(fd);
+	ask_web("/healthz"); /* the answer is of the child's, which may have come after the port */
 	own_daemon.web = child_of(child_of(own_daemon.keeper));
 }
 
