@@ -387,11 +387,11 @@ static void reload(struct daemon *daemon)
 
 	service_tell("RELOADING=1");
 	if (read_settings(daemon) && open_hooks(daemon) && install(daemon, &verdict)) {
+		web_stop(&daemon->web);
+		start_web(daemon);
 		say("took the settings anew");
 		governor_apply(daemon->governor, &daemon->config);
 		say_if_ports_are_kept(daemon);
-		web_stop(&daemon->web);
-		start_web(daemon);
 		look_for_cgroups_anew(daemon);
 		say_if_cgroup_stays(daemon);
 	} else {
