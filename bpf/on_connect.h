@@ -232,7 +232,8 @@ static long survey_port(unsigned index, struct connecting *connecting)
 	       (found->looked >= SURVEY_WAITING && found->free == 0 && (found->waiting | found->ended) != 0);
 }
 
-__noinline int survey_verdict(const struct found *found)
+/* What the kernel may have is better than what may be taken. */
+__noinline int survey_verdict(const struct found *found, bool source_sure)
 {
 	if (!found)
 		return UNSURE;
@@ -242,7 +243,7 @@ __noinline int survey_verdict(const struct found *found)
 		return ENDED;
 	if (found->waiting != 0)
 		return WAITING;
-	if (found->elsewhere != 0)
+	if (found->elsewhere != 0 && (source_sure || found->kernel_may == 0))
 		return ELSEWHERE;
 	if (found->unsure != 0)
 		return UNSURE;
@@ -272,13 +273,15 @@ static __always_inline enum verdict survey(struct connecting *connecting)
 	if (!record)
 		return UNSURE;
 	count_marks(&record->taken);
-	record->verdict = survey_verdict(&connecting->found);
+	record->verdict = survey_verdict(&connecting->found, connecting->call.source_sure);
 	record->kept = connecting->call.kept;
 	record->verdict_until_jiffies = connecting->found.leaves;
 	record->verdict_until_ns = verdict_end(began_ns);
 	record->released = released;
 	if (record->verdict == ELSEWHERE)
 		guess_source(&connecting->call, record, connecting->found.elsewhere);
+	else if (record->verdict == KERNEL_MAY && connecting->found.elsewhere != 0)
+		record->verdict_until_ns = 0; /* the next call may have to make do with that */
 	return record->verdict;
 }
 

@@ -462,3 +462,15 @@ print("ready", flush=True); sys.stdin.read()
     assert world.json([*kernel_mode, tool("capacity"), "--bind=no", "--keep", "--count=20", "--destinations=1"])["connected"] == 20
     more = ["--bind=no", "--keep", "--count=50", "--destinations=1", "--port=7002"]
     assert world.json([*kernel_mode, tool("capacity"), *more])["connected"] == 50
+
+
+def test_ports_that_the_kernel_chose(world, kernel_mode):
+    """Only the kernel can share them, and does, where all others are taken from whatever address the connection will have."""
+    held = "held = [connect(%d) for i in range(%d)]; print('ready', flush=True); sys.stdin.read()"
+    others = world.popen([PYTHON, "-c", PREAMBLE + held % (7002, 5)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert others.stdout.readline() == "ready\n"
+    text = """
+held = [connect(7001) for i in range(PORTS)]
+tell([len(set(map(port, held))), socket.socket().connect_ex(("127.0.0.1", 7001))])
+"""
+    assert script(world, kernel_mode, text) == [PORTS, 99]
