@@ -196,31 +196,6 @@ __noinline unsigned take_place(__u64 cookie)
 	return NOWHERE;
 }
 
-struct leaver {
-	__u64 before_ns;
-	__u32 index; /* NOWHERE: nobody leaves */
-	__u32 pad;
-};
-
-/* The first that has gone, or the one that was not used for longest. */
-static long find_leaver(const void *map, const __u32 *index, const struct port_namespace *namespace,
-			struct leaver *leaver)
-{
-	const struct net *net = read_as(net, namespace->net);
-
-	if (namespace->net == 0)
-		return 0;
-	if (net->net_cookie != cookies[*index % NAMESPACES] || net->passive.refs.counter == 0) {
-		leaver->index = *index;
-		return 1;
-	}
-	if ((__s64)(namespace->read_ns - leaver->before_ns) < 0) {
-		leaver->index = *index;
-		leaver->before_ns = namespace->read_ns;
-	}
-	return 0;
-}
-
 static long forget_line(unsigned line, struct port_namespace **namespace)
 {
 	if (line >= LINES)
@@ -243,6 +218,30 @@ static __always_inline void forget_namespace(__u32 index)
 	cookies[index % NAMESPACES] = 0;
 }
 
+struct leaver {
+	__u64 before_ns;
+	__u32 index; /* NOWHERE: nobody leaves */
+	__u32 gone;  /* how many left, as they have gone */
+};
+
+/* All that have gone leave; otherwise the one that was not used for longest is found. */
+static long find_leaver(const void *map, const __u32 *index, const struct port_namespace *namespace,
+			struct leaver *leaver)
+{
+	const struct net *net = read_as(net, namespace->net);
+
+	if (namespace->net == 0)
+		return 0;
+	if (net->net_cookie != cookies[*index % NAMESPACES] || net->passive.refs.counter == 0) {
+		forget_namespace(*index);
+		leaver->gone++;
+	} else if ((__s64)(namespace->read_ns - leaver->before_ns) < 0) {
+		leaver->index = *index;
+		leaver->before_ns = namespace->read_ns;
+	}
+	return 0;
+}
+
 static __u64 sought_ns; /* when room was last looked for */
 
 static __always_inline void make_room(__u64 now_ns)
@@ -254,7 +253,8 @@ static __always_inline void make_room(__u64 now_ns)
 	    __sync_val_compare_and_swap(&sought_ns, before, now_ns) != before)
 		return;
 	bpf_for_each_map_elem(&namespaces, find_leaver, &leaver, 0);
-	forget_namespace(leaver.index);
+	if (leaver.gone == 0)
+		forget_namespace(leaver.index);
 }
 
 static __always_inline struct port_namespace *make_namespace(const struct net *net, __u64 cookie,
