@@ -304,9 +304,10 @@ static void look_for_cgroups(struct daemon *daemon)
 	excluded_find(&daemon->config, &daemon->excluded);
 	if (memcmp(&before, &daemon->excluded, sizeof(before)) == 0)
 		return;
-	excluded_say(&daemon->config, &before, &daemon->excluded);
-	if (!excluded_write_pinned(&daemon->config, &daemon->excluded, daemon->install.dir, daemon->variables,
-				   &daemon->trouble))
+	if (excluded_write_pinned(&daemon->config, &daemon->excluded, daemon->install.dir, daemon->variables,
+				  &daemon->trouble))
+		excluded_say(&daemon->config, &before, &daemon->excluded);
+	else
 		say("%s", daemon->trouble.text);
 }
 

@@ -275,8 +275,8 @@ def test_network_namespace_inside(net, berth):
     """The program moves into another network namespace, of which Berth knows neither the sockets nor the range."""
     net.sysctl("ipv4.ip_local_port_range", "40000 40199")
     script_text = (
-        f"ip link set lo up; echo 50000 50999 > /proc/sys/net/ipv4/ip_local_port_range; sleep 3 | {tool('sink')} 7001 4"
-        f" > /dev/null & sleep 0.3; {tool('capacity')} --count=400 --keep; {tool('capacity')} --count=400"
+        f"ip link set lo up; echo 50000 50999 > /proc/sys/net/ipv4/ip_local_port_range; coproc SINK {{ {tool('sink')} 7001 4; }};"
+        f' read -r _ <&"${{SINK[0]}}"; {tool("capacity")} --count=400 --keep; {tool("capacity")} --count=400; eval "exec ${{SINK[1]}}>&-"'
     )
     user = [] if os.geteuid() == 0 else ["-Ur"]
     done = net.run([*berth, "unshare", "-n", *user, "bash", "-c", script_text])
