@@ -90,15 +90,18 @@ __noinline int copy_marks(struct marks *to, const struct marks *from)
 	return 0;
 }
 
+/* An unmark() meanwhile may count twice, but is not lost: a port that no count knows of would not be found. */
 static long count_line(unsigned line, struct copy *copy)
 {
-	unsigned unmarked = 0;
+	unsigned unmarked = 0, before;
 
 	if (line >= LINES)
 		return 1;
+	before = copy->to->unmarked[line];
+	barrier();
 	for (unsigned i = 0; i < LINE_WORDS; i++)
 		unmarked += berth_word_count(~copy->to->word[line * LINE_WORDS + i]);
-	copy->to->unmarked[line] = unmarked;
+	__sync_fetch_and_add(&copy->to->unmarked[line], unmarked - before);
 	return 0;
 }
 
