@@ -148,6 +148,7 @@ def test_half_closed(governed):
     governed.wait_for_ports(range(FIRST + 103, FIRST + 108))
     assert governed.ports("fin-wait-2") == half
     waits.communicate("\n")
+    wait_for(lambda: governed.ports("fin-wait-2") == [], "the far end to close")  # until then five others are there
     wait_for(lambda: len(governed.ports()) == 5, "all but five to leave")
     assert {*governed.ports()} < {*half} and governed.ports("fin-wait-2") == []
 
@@ -156,25 +157,25 @@ def before_30_s(text):
     return f"[Parameters]\nTcpTimedWaitDelay = 30\n{text}"
 
 
-def in_the_past():
-    return ["unshare", "-T", "--monotonic", AHEAD]
+def in_the_past(ahead=AHEAD):
+    return ["unshare", "-T", "--monotonic", ahead]
 
 
 def test_delay(governed):
     """Who has been there for 30 seconds leaves, and nobody earlier."""
     said = governed.start(before_30_s(""), around=in_the_past())
     assert said.startswith("TcpTimedWaitDelay = 30: ")
-    governed.close_first("-t", FIRST, 20)
     begun = time.monotonic()
+    governed.close_first("-t", FIRST, 20)
     wait_for(lambda: len(governed.ports()) < 20, "the first to leave")
     left = 30 - AHEAD - (time.monotonic() - begun)
-    assert left < 0.5, f"{left} s too early"
+    assert left <= 0, f"{left} s too early"
     governed.wait_for_ports([])
     assert governed.counts()["ended-delay"] == 20
 
 
 def test_both(governed):
-    governed.start(before_30_s("MaxFreeTWTcbs = 10\n"), around=in_the_past())
+    governed.start(before_30_s("MaxFreeTWTcbs = 10\n"), around=in_the_past(20))  # 10 s to see those that the cap leaves
     governed.close_first("-t", FIRST, 30)
     governed.wait_for_ports(range(FIRST + 20, FIRST + 30))
     governed.wait_for_ports([])
@@ -198,7 +199,9 @@ def test_both(governed):
 def test_settings_change(governed):
     """On, narrower, wider, off, while it runs. What closed before it was switched on is known, in its order."""
     governed.start("")
-    governed.close_first(FIRST, 50)
+    for first, count in (0, 10), (10, 35), (45, 5):
+        governed.close_first(FIRST + first, count)
+        time.sleep(1)  # the kernel tells ages in ticks of its clock: who closed within one has no order
     governed.change(cap(40))
     assert governed.said().startswith("MaxFreeTWTcbs = 40: ")
     governed.wait_for_ports(range(FIRST + 10, FIRST + 50))
@@ -229,7 +232,7 @@ def test_restart(governed):
     """Killed with 100,000 in TIME_WAIT: the next one learns them, and their order."""
     governed.start(cap(150000))
     governed.close_first(10000, 100000)
-    time.sleep(1)  # what a dump tells of ages is some milliseconds wrong, more on a busy machine
+    time.sleep(3)  # what a dump tells of ages is some milliseconds wrong, on a busy machine as much as it stalls
     governed.close_first(FIRST + 10000, 10)
     governed.daemon.kill()
     governed.daemon.wait()
