@@ -37,7 +37,7 @@ global
     maxconn 2000
 defaults
     mode http
-    timeout connect 5s
+    timeout connect 60s
     timeout client 600s
     timeout server 600s
     option http-server-close
@@ -118,8 +118,9 @@ class Proxies:
         connections, delay = PACE[port]
         script = self.directory / f"{port}.lua"
         script.write_text(WRK.format(delay=delay))
-        command = [conftest.need("wrk"), "-t1", f"-c{connections}", f"-d{SECONDS}s", "-s", script, f"http://127.0.0.1:{port}/"]
-        return self.net.popen(command, stdout=subprocess.PIPE)
+        # a slow answer is none that failed
+        options = ["-t1", f"-c{connections}", f"-d{SECONDS}s", "--timeout", "60s", "-s", script]
+        return self.net.popen([conftest.need("wrk"), *options, f"http://127.0.0.1:{port}/"], stdout=subprocess.PIPE)
 
     def report(self):
         """(good answers, requests and errors) by proxy; answers by origin; what the holder says; nginx's log; the daemon's status."""
@@ -138,7 +139,7 @@ class Proxies:
     def close(self):
         for process in (*self.wrk.values(), self.holder, *self.proxies, self.origins):
             process.terminate()
-            process.wait(10)
+            process.wait(60)
         self.machine.end(self.daemon)
         self.machine.run([conftest.BERTH, "detach", self.machine.options[1]])
         self.machine.holder.stdin.close()
