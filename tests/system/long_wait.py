@@ -50,15 +50,16 @@ while any(len(one) < ports for one in back) and time.monotonic() < end:
 print(json.dumps([at_once, back]))
 """
 
-# Closes twenty connections first. Says each half second how long ago it began to, and which ports are in TIME_WAIT.
+# Closes twenty connections first. Says each half second which ports are in TIME_WAIT, and how long ago it began to close, at the
+# latest: ss takes its time, too.
 LOOKS = """
 import json, subprocess, sys, time
 
 begun = time.monotonic()
 subprocess.run([sys.argv[1], "-t", "20000", "20"], check=True, stdout=subprocess.DEVNULL)
 while True:
-    now = time.monotonic() - begun
     lines = subprocess.run(["ss", "-Htn", "state", "time-wait"], stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    now = time.monotonic() - begun
     print(json.dumps([now, sorted(int(line.split()[2].rsplit(":", 1)[1]) for line in lines)]), flush=True)
     if not lines or now > 110:
         break
