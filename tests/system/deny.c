@@ -3,6 +3,7 @@
  * Runs a program on a poorer kernel: a seccomp filter around it makes some calls fail as they would there.
  *
  *   deny WHAT ERRNO PROGRAM ...
+ *   deny WHAT KILL PROGRAM ...    kills it there
  *
  *   port-range      setsockopt and getsockopt of IP_LOCAL_PORT_RANGE: Linux before 6.3 (ENOPROTOOPT)
  *   listener        seccomp() with NEW_LISTENER: no user notification (EINVAL, EPERM)
@@ -23,6 +24,7 @@
 #include <seccomp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -32,12 +34,13 @@
 #define IP_LOCAL_PORT_RANGE 51
 #endif
 
-static int errno_by_name(const char *name)
+/* What the filter does, or SCMP_ACT_ALLOW: there is no such ERRNO. */
+static unsigned action_by_name(const char *name)
 {
 	for (int number = 1; number < 256; number++)
 		if (strerrorname_np(number) && strcmp(strerrorname_np(number), name) == 0)
-			return number;
-	return 0;
+			return SCMP_ACT_ERRNO(number);
+	return strcmp(name, "KILL") == 0 ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ALLOW;
 }
 
 /* WHAT, the call, and the arguments that are denied. */
@@ -87,13 +90,16 @@ static int add_rules(scmp_filter_ctx filter, const char *what, unsigned action)
 int main(int argc, char **argv)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-	int error = argc > 3 ? errno_by_name(argv[2]) : 0;
+	unsigned action = argc > 3 ? action_by_name(argv[2]) : SCMP_ACT_ALLOW;
 
-	if (!filter || !error || add_rules(filter, argv[1], SCMP_ACT_ERRNO(error)) || seccomp_load(filter)) {
+	if (!filter || action == SCMP_ACT_ALLOW || add_rules(filter, argv[1], action) ||
+	    seccomp_load(filter)) {
 		fputs("usage: deny WHAT ERRNO PROGRAM ...; no such WHAT or ERRNO, or no seccomp\n", stderr);
 		return 2;
 	}
 	seccomp_release(filter);
+	if (action == SCMP_ACT_KILL_PROCESS)
+		setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 	execvp(argv[3], argv + 3);
 	perror(argv[3]);
 	return 127;
