@@ -78,7 +78,7 @@ def steered(machine, tmp_path):
     made = Steered(machine, tmp_path / "berth.conf")
     yield made
     made.daemon.terminate()
-    made.daemon.wait(10)
+    made.daemon.wait(60)
     machine.run([BERTH, "detach", made.options[-1]])
 
 
@@ -139,6 +139,8 @@ def test_settings_that_cannot_be_taken(steered, fault):
     steered.machine.end(steered.daemon)
     around = [] if fault == "lock" else [tool("deny"), fault, "ENOMEM"]
     assert "left as it is" in steered.start(NARROWED, around=around)
+    # refused before the kernel is asked: that it says so, tells that the start is over, and all open that it opens
+    assert steered.change(FAULT).endswith("; the settings stay as they were")
     before, open_before = steered.in_force(), descriptors(steered.daemon)
     hooks = Path(f"/proc/{steered.machine.holder.pid}/root{BPF_FS}/berth/hooks")
     others = f"MaxFreeTWTcbs = 10\n[Berth]\npolicy = sp1\nexclude-cgroup = {steered.machine.cgroup}\nexclude-destination = 127.1.0.0/16\n"
@@ -246,7 +248,7 @@ def test_service_manager(steered, tmp_path):
     """It is told when the settings have been taken."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(10)
+        manager.settimeout(60)
         steered.start("", env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")})
         assert manager.recv(100) == b"READY=1"
         steered.daemon.send_signal(signal.SIGHUP)
