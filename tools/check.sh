@@ -201,7 +201,7 @@ kernel_facts()
 
 system_tests() # BERTH [ARGUMENT...]
 {
-	BERTH=$1 timeout -k 5 900 /usr/bin/python3 -m pytest -q -rsfE --tb=short -p no:cacheprovider "${@:2}" tests/system
+	BERTH=$1 timeout -k 5 3600 /usr/bin/python3 -m pytest -q -rsfE --tb=short -p no:cacheprovider "${@:2}" tests/system
 }
 
 page_in_browser()

@@ -200,7 +200,7 @@ class Namespace:
         for process in [*self.background, self.holder]:
             if process is self.holder:
                 process.stdin.close()
-            process.wait(10)
+            process.wait(60)
             for stream in (process.stdout, process.stderr):
                 if stream:
                     stream.close()
@@ -250,7 +250,7 @@ class Machine:
 
     def end(self, daemon):
         daemon.terminate()
-        assert daemon.wait(10) == 0
+        assert daemon.wait(60) == 0
         return daemon.stderr.read()
 
     def detach(self, berth=BERTH):
@@ -318,6 +318,7 @@ def session_cgroup():
     (made / "cgroup.procs").write_text(str(os.getpid()))
     yield made
     (before / "cgroup.procs").write_text(str(os.getpid()))
+    wait_for(lambda: "populated 0" in (made / "cgroup.events").read_text(), "who was killed to be gone")
     made.rmdir()
 
 
@@ -338,7 +339,7 @@ def kernel_mode(session_cgroup, tmp_path_factory):
     assert holder.stdout.readline() == "up\n"
     script.write_text(enter.format(*around.glob("*/")))
     yield [str(script)]
-    holder.communicate(timeout=10)
+    holder.communicate(timeout=60)
     wait_for(lambda: "populated 0" in (around / "cgroup.events").read_text(), "the keeper to end")
     assert not list(around.glob("*/")), "the keeper has left its cgroup behind"
     around.rmdir()
