@@ -133,7 +133,7 @@ def test_in_force(machine):
     machine.end(daemon)
     machine.run([BERTH, "detach", pin])
     for other in others:
-        other.communicate(timeout=10)
+        other.communicate(timeout=60)
 
 
 def test_a_recorder_is_nobody(net, tmp_path):

@@ -48,7 +48,7 @@ def daemon(tmp_path_factory):
     assert "attached" in made.start("")
     yield made
     made.daemon.terminate()
-    made.daemon.wait(10)
+    made.daemon.wait(60)
     made.machine.run([BERTH, "detach", made.options[-1]])
     for process in net.background:
         process.stdin and process.stdin.close()

@@ -64,7 +64,7 @@ def namespaces(machine):
     assert "attached" in daemon.stderr.readline()
     yield Namespaces(machine)
     daemon.terminate()
-    daemon.wait(10)
+    daemon.wait(60)
     machine.run([BERTH, "detach", pin])
 
 

@@ -348,7 +348,7 @@ def test_sockets_of_a_vrf(machine):
     # connect(); bind(); connect() of what has a port
     assert {name: now[name] - before[name] for name in now if now[name] != before[name]} == {"own-choice": 2, "bound": 1}
     vrf.stdin.close()
-    vrf.wait(10)
+    vrf.wait(60)
     machine.end(daemon)
     machine.run([BERTH, "detach", f"--pin={BPF_FS}/berth"])
 

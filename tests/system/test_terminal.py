@@ -56,7 +56,7 @@ def test_stop_and_continue(net, prefix):
     _, status = os.waitpid(process.pid, os.WUNTRACED)
     assert os.WIFSTOPPED(status)
     os.killpg(process.pid, signal.SIGCONT)
-    process.communicate("\n", timeout=10)
+    process.communicate("\n", timeout=60)
     assert process.returncode == 5
 
 

@@ -164,7 +164,7 @@ def screen(net, arguments, environment):
     except OSError:  # EIO: the other end is closed
         pass
     os.close(master)
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
     return text.decode()
 
 

@@ -80,7 +80,7 @@ def served(net, path):
     made = Web(machine, path / "berth.conf")
     yield made
     made.daemon.terminate()
-    assert made.daemon.wait(10) == 0
+    assert made.daemon.wait(60) == 0
     machine.detach()
     machine.holder.stdin.close()
     machine.close()
@@ -136,7 +136,7 @@ def wait_for_refresh(web, path="/api/v1/status"):
 
 def end(process):
     process.stdin.close()
-    process.wait(10)
+    process.wait(60)
 
 
 def test_numbers_are_those_of_ss(web):
