@@ -18,7 +18,8 @@
  * taken back, so it is done only where a look-up has just shown the TIME_WAIT and timestamps are
  * known to be in use. An explicit bind is also what reaches a shared port that somebody else bound
  * explicitly, which connect()'s own choice never takes; and where IP_LOCAL_PORT_RANGE is missing
- * (before Linux 6.3) it is the way for all ranks. A look-up comes first, always.
+ * (before Linux 6.3) it is the way for all ranks. A look-up comes first, always, and from there to the
+ * connection no other run of Berth has the same port for the same destination (claim.h).
  *
  * Where the settings keep ports away from a destination for longer than the kernel's TIME_WAIT, no port is taken over, and none
  * that is kept away is tried; nor does the kernel search among them, unless the settings leave it to the kernel
@@ -32,7 +33,9 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <unistd.h>
 
+#include "supervise/claim.h"
 #include "supervise/supervisor.h"
 
 #define PROBES	      8
@@ -110,25 +113,34 @@ static int connect_by_range(struct attempt *attempt, unsigned first, unsigned la
 	return result;
 }
 
-/* Whether an explicit bind, which cannot be taken back, would meet what the pick promised. Taking a
- * TIME_WAIT over is part of Berth's own rule alone: with the older policies, for which a waiting port is
- * one in TIME_WAIT with whomever, the refusal is the failure that they are there to show. */
+/* Taking a TIME_WAIT over is part of Berth's own rule alone: with the older policies, for which a waiting port
+ * is one in TIME_WAIT with whomever, the refusal is the failure that they are there to show. */
+static bool is_takeover(const struct attempt *attempt, enum berth_verdict verdict)
+{
+	return verdict == BERTH_WAITING && attempt->supervisor->policy == BERTH_POLICY_BERTH;
+}
+
 static bool may_bind(const struct attempt *attempt, enum berth_verdict verdict)
 {
-	struct supervisor *supervisor = attempt->supervisor;
-	bool takeover = verdict == BERTH_WAITING && supervisor->policy == BERTH_POLICY_BERTH;
-	struct socket_entry entry;
-	int found;
+	const struct supervisor *supervisor = attempt->supervisor;
 
 	if (verdict == BERTH_FRESH && supervisor->has_port_range)
 		return false; /* somebody has it, whom we do not know */
-	if (takeover && (!supervisor->knowledge.limits.sysctls.timestamps ||
-			 attempt->peer->timestamps != TIMESTAMPS_USED))
+	if (is_takeover(attempt, verdict) && (!supervisor->knowledge.limits.sysctls.timestamps ||
+					      attempt->peer->timestamps != TIMESTAMPS_USED))
 		return false;
-	if (!supervisor->lookups.netlink)
-		return false;
-	found = socket_table_find(&supervisor->lookups, &attempt->local, &attempt->remote, &entry);
-	return takeover ? found == 0 && entry.state == SOCKET_TIME_WAIT : found == -ENOENT;
+	return supervisor->lookups.netlink != NULL;
+}
+
+/* Whether an explicit bind, which cannot be taken back, would meet what the pick promised. */
+static bool is_as_picked(struct attempt *attempt, enum berth_verdict verdict)
+{
+	struct socket_entry entry;
+	int found =
+		socket_table_find(&attempt->supervisor->lookups, &attempt->local, &attempt->remote, &entry);
+
+	return is_takeover(attempt, verdict) ? found == 0 && entry.state == SOCKET_TIME_WAIT
+					     : found == -ENOENT;
 }
 
 /* Binds the port, to the address that the program bound or to none, and connects: the source address
@@ -144,6 +156,20 @@ static int connect_by_bind(struct attempt *attempt)
 	return connect_now(attempt);
 }
 
+/* The same for what was picked, from the look-up on under a claim. Where none can be made, without: the
+ * look-up alone is wrong once in some ten thousand times. */
+static int connect_by_claim(struct attempt *attempt, enum berth_verdict verdict)
+{
+	int claim = claim_take(attempt->local.port, &attempt->remote);
+	int result = -EADDRNOTAVAIL;
+
+	if (claim != -EADDRINUSE && is_as_picked(attempt, verdict))
+		result = connect_by_bind(attempt);
+	if (claim >= 0)
+		close(claim);
+	return result;
+}
+
 static int connect_from(struct attempt *attempt, enum berth_verdict verdict)
 {
 	int result = -EADDRNOTAVAIL;
@@ -151,7 +177,7 @@ static int connect_from(struct attempt *attempt, enum berth_verdict verdict)
 	if (attempt->supervisor->has_port_range)
 		result = connect_by_range(attempt, attempt->local.port, attempt->local.port);
 	if (result == -EADDRNOTAVAIL && may_bind(attempt, verdict))
-		result = connect_by_bind(attempt);
+		result = connect_by_claim(attempt, verdict);
 	return result;
 }
 

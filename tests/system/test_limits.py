@@ -43,6 +43,34 @@ def test_two_runs_without_port_ranges(world, supervise):
     assert [result["connected"] for result in results] == [400, 400]
 
 
+CLAIMS = """
+import socket, sys
+claims = [socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in sys.argv[1:]]
+for claim, name in zip(claims, sys.argv[1:]):
+    claim.bind("\\0" + name)
+print("claimed", flush=True)
+sys.stdin.read()
+"""
+
+ONE_PORT = """
+import socket
+client = socket.socket()
+client.connect(("127.0.0.1", 7001))
+print(client.getsockname()[1])
+"""
+
+
+def test_ports_that_other_runs_connect_from(world, supervise):
+    """What another run has claimed from its look-up to its connection (supervise/claim.h) is passed over: to bind it
+    would end in an error. A claim for another destination is in nobody's way."""
+    world.sysctl("ipv4.ip_local_port_range", "40000 40007")
+    names = [f"berth {port} 127.0.0.1:{7002 if port == 40005 else 7001}" for port in range(40000, 40008)]
+    others = world.popen(["/usr/bin/python3", "-c", CLAIMS, *names], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert others.stdout.readline() == "claimed\n"
+    command = [*older("before 6.3"), *supervise, "/usr/bin/python3", "-c", ONE_PORT]
+    assert world.json(command) == 40005
+
+
 def test_program_that_confines_itself(world, berth):
     """What Landlock forbids the program, the supervisor does not do for it."""
     stock = world.run([tool("landlock")])
