@@ -13,6 +13,9 @@
 
 #include "supervise/shared.h"
 
+#define FAMILY_SIZE 3u /* front, guardian, supervisor */
+#define AWAY_MS	    1000
+
 static void tell(const struct family *family, const struct front_message *message)
 {
 	/* Where nobody listens any more there is nobody to tell. */
@@ -142,10 +145,19 @@ bool keep_descriptors(const int *kept, int count, int last_null)
 	return close_range(3 + (unsigned)count, ~0u, 0) == 0;
 }
 
-void leave_directory(void)
+void leave_directory(const struct family *family)
 {
-	if (chdir("/") < 0)
-		return; /* then it stays in use, and that is all */
+	/* If it cannot, the directory stays in use, and that is all. */
+	int ignored = chdir("/");
+
+	(void)ignored;
+	family->shared->away++;
+}
+
+void await_others_away(const struct family *family)
+{
+	for (int waited_ms = 0; family->shared->away < FAMILY_SIZE && waited_ms < AWAY_MS; waited_ms++)
+		poll(NULL, 0, 1);
 }
 
 void block_signals(void)

@@ -61,8 +61,13 @@ void block_signals(void);
 /* A descriptor that is readable when a child has ended, stopped, or gone on. */
 int open_child_signals(void);
 
-/* Goes to /, so that the program's directory, and the file system it is on, is not kept in use. */
-void leave_directory(void);
+/* Goes to /, so that the program's directory, and the file system it is on, is not kept in use. Front, guardian
+ * and supervisor each do so once, when they have forked who is to stay in it. */
+void leave_directory(const struct family *family);
+
+/* Waits until all three have: before it runs the program, as that may unmount the file system at once. Not
+ * for long, should one of them be stopped or dead. */
+void await_others_away(const struct family *family);
 
 /* The body of the guardian: starts the supervisor, and takes its place when it dies. Never returns. */
 _Noreturn void guardian_main(struct family *family);

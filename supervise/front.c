@@ -245,7 +245,7 @@ int supervise_run(const struct supervise_options *options, char *const argv[])
 		guardian_main(&family);
 	}
 	close(pair[1]);
-	leave_directory();
+	leave_directory(&family);
 	family.front_fd = pair[0];
 	return front_main(&family);
 }

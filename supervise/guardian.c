@@ -160,7 +160,7 @@ _Noreturn void guardian_main(struct family *family)
 		front_tell_failure(family, "start the supervisor: %s", strerror(errno));
 		_exit(1);
 	}
-	leave_directory();
+	leave_directory(family);
 	block_signals();
 	while (waitpid(supervisor, &status, 0) < 0 && errno == EINTR)
 		;

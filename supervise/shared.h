@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The memory that front, guardian and supervisor share (MAP_SHARED, zero-filled). The supervisor alone
- * writes, until it is dead; then the guardian alone.
+ * The memory that front, guardian and supervisor share (MAP_SHARED, zero-filled). But for the one count of
+ * all three the supervisor alone writes, until it is dead; then the guardian alone.
  */
 #ifndef BERTH_SUPERVISE_SHARED_H
 #define BERTH_SUPERVISE_SHARED_H
@@ -70,6 +70,7 @@ enum stage {
 struct shared {
 	_Atomic pid_t program; /* 0 until it is forked */
 	_Atomic enum stage stage;
+	_Atomic unsigned away; /* of front, guardian and supervisor, who have left the program's directory */
 	/* A process of the program has confined itself by rules that the kernel holds against whoever
 	 * makes a call. We do not make them for it any more. */
 	_Atomic bool confined;

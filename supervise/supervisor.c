@@ -141,7 +141,7 @@ int supervisor_main(struct family *family)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (!program_fork(family))
 		return 0;
-	leave_directory();
+	leave_directory(family);
 	raise_descriptor_limit();
 	block_signals();
 	child_fd = open_child_signals();
@@ -159,6 +159,7 @@ int supervisor_main(struct family *family)
 		return 0;
 	}
 	notification_set_sync_wake_up(LISTENER_FD);
+	await_others_away(family);
 	if (program_execute(family))
 		run(&supervisor, child_fd);
 	program_reap_last(family);
