@@ -2,6 +2,7 @@
 #include "supervise/claim.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -76,7 +77,7 @@ static void it_ends_with_its_owner(void **state)
 	char byte;
 
 	(void)state;
-	assert_int_equal(pipe(ready), 0);
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
 	owner = fork();
 	if (owner == 0) {
 		claim = claim_take(40123, &there);
