@@ -189,7 +189,8 @@ int record_looks_take(struct record_looks *looks)
 	see_gone(looks);
 	if (looks->error)
 		return looks->error;
-	qsort(looks->item, looks->items, sizeof(*looks->item), by_time);
+	if (looks->items > 0)
+		qsort(looks->item, looks->items, sizeof(*looks->item), by_time);
 	for (size_t i = 0; i < looks->items; i++)
 		tell(looks, &looks->item[i]);
 	return 0;
