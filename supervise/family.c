@@ -62,7 +62,8 @@ static void tell_if_staying(const struct family *family)
 {
 	struct pollfd listener = { .fd = LISTENER_FD };
 
-	if (family->shared->stage != STAGE_STARTING && poll(&listener, 1, 0) == 0)
+	poll(&listener, 1, 0);
+	if (family->shared->stage != STAGE_STARTING && !(listener.revents & POLLHUP))
 		front_tell(family, FRONT_STAYING, 0);
 }
 
@@ -162,10 +163,13 @@ void await_others_away(const struct family *family)
 
 void block_signals(void)
 {
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT };
 	sigset_t all;
 
 	setpgid(0, 0);
 	sigfillset(&all);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		sigdelset(&all, faults[i]);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 }
 

@@ -55,7 +55,7 @@ void front_tell_failure(const struct family *family, const char *format, ...)
 bool keep_descriptors(const int *kept, int count, int last_null);
 
 /* From here on signals go to the program only: the caller leaves its process group, and blocks what
- * is sent to itself. */
+ * is sent to itself, but for what says that a process is at fault: its death is provided for. */
 void block_signals(void);
 
 /* A descriptor that is readable when a child has ended, stopped, or gone on. */

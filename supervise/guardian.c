@@ -125,7 +125,7 @@ static void take_over(struct family *family)
 		if (wait[0].revents & POLLIN) {
 			if (notification_receive(LISTENER_FD, &call) == 0)
 				answer_call(family->shared, &guests, &call);
-		} else if (wait[0].revents) {
+		} else if (wait[0].revents & POLLHUP) {
 			break;
 		}
 		if (wait[1].revents & POLLHUP) {

@@ -110,8 +110,8 @@ static void run(struct supervisor *supervisor, int child_fd)
 			serve_call(supervisor);
 			if (++calls < CALLS_PER_TURN)
 				continue;
-		} else if (ready > 0 && wait[0].revents) {
-			return; /* the last process of the program has gone */
+		} else if (ready > 0 && wait[0].revents & POLLHUP) {
+			return; /* the last process of the program has gone; POLLERR says that a lock was busy */
 		}
 		calls = 0;
 		knowledge_work(&supervisor->knowledge, clock_ns());

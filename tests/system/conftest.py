@@ -90,8 +90,13 @@ def descendants(pid):
 
 
 def part_of_berth(front, name):
-    """The pid of berth-super or berth-guard below the process that the shell started."""
-    return wait_for(lambda: next((p for p, n in descendants(front).items() if n == name), None), name)
+    """The pid of berth-super or berth-guard below the process that the shell started, while that lives."""
+
+    def found():
+        assert front.poll() is None, f"ended with {front.returncode}: {front.stdout and front.stdout.read()}"
+        return next((p for p, n in descendants(front.pid).items() if n == name), None)
+
+    return wait_for(found, name)
 
 
 class Namespace:

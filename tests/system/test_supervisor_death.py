@@ -44,7 +44,7 @@ def test_supervisor_dies_under_load(net, supervise, how):
     net.sink()
     for i in range(KILLS if how == "SIGKILL" else max(KILLS // 20, 1)):
         process = start_load(net, supervise)
-        supervisor = part_of_berth(process.pid, "berth-super")
+        supervisor = part_of_berth(process, "berth-super")
         time.sleep(i % 10 * 0.0037)
         os.kill(supervisor, getattr(signal, how))
         time.sleep(0.02)
@@ -55,7 +55,7 @@ def test_supervisor_and_guardian_die(net, supervise):
     """Both at once is beyond what anyone promises for the calls, but nothing may hang or stay behind."""
     net.sink()
     process = start_load(net, supervise)
-    parts = [part_of_berth(process.pid, name) for name in ("berth-guard", "berth-super")]
+    parts = [part_of_berth(process, name) for name in ("berth-guard", "berth-super")]
     for pid in parts:
         try:
             os.kill(pid, signal.SIGKILL)
@@ -72,7 +72,7 @@ def test_guardian_dies_under_load(net, supervise):
     """Whatever follows from it, the load must not hang, and no call may fail while the program lives."""
     net.sink()
     process = start_load(net, supervise)
-    os.kill(part_of_berth(process.pid, "berth-guard"), signal.SIGKILL)
+    os.kill(part_of_berth(process, "berth-guard"), signal.SIGKILL)
     time.sleep(0.1)
     out, _ = process.communicate("stop\n", timeout=20)
     assert "failed" not in out and "gave port 0" not in out, out
@@ -96,7 +96,7 @@ def test_pending_connect_survives(net, supervise):
     process = net.popen([*supervise, "/usr/bin/python3", "-c", ONE_CONNECT], stdout=subprocess.PIPE)
     assert process.stdout.readline() == "connecting\n"
     time.sleep(0.3)
-    os.kill(part_of_berth(process.pid, "berth-super"), signal.SIGKILL)
+    os.kill(part_of_berth(process, "berth-super"), signal.SIGKILL)
     time.sleep(0.1)
     assert "python3" in descendants(process.pid).values(), "connect() did not wait"
     server.stdin.write("accept\n")

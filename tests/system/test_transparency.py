@@ -360,7 +360,7 @@ def test_signals_during_calls(net, prefix, how):
 
 def test_nothing_is_left(net, berth):
     process = net.popen([*berth, "cat"], stdin=subprocess.PIPE)
-    parts = [part_of_berth(process.pid, name) for name in ("berth-guard", "berth-super")]
+    parts = [part_of_berth(process, name) for name in ("berth-guard", "berth-super")]
     process.stdin.close()
     assert process.wait(20) == 0
     wait_for(lambda: not any(status_fields(pid) for pid in parts), "the parts of Berth to go")
