@@ -24,7 +24,8 @@ struct sim_replay {
 	uint64_t end_ns; /* of the last record */
 	/* What failed while it was recorded, for want of a port; binds: to port 0. */
 	size_t binds, failed_connects, failed_binds;
-	uint64_t first_failed_ns; /* when a connect() was called, or a bind() had failed; SIM_FOR_EVER: nothing did */
+	/* When the first such connect() was called, or bind() had failed; SIM_FOR_EVER: nothing did. */
+	uint64_t first_failed_ns;
 };
 
 /* Reads the whole recording; of one that was cut, what is whole, and recording->cut is set. 0; -ENOMEM; -EBADMSG,
