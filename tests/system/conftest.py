@@ -99,6 +99,10 @@ def part_of_berth(front, name):
     return wait_for(found, name)
 
 
+def wait_until_empty(cgroup):
+    wait_for(lambda: "populated 0" in (cgroup / "cgroup.events").read_text(), f"{cgroup} to be empty")
+
+
 class Namespace:
     """A network namespace that lives as long as a process in it, with lo up.
 
@@ -280,7 +284,7 @@ class Machine:
         return process
 
     def close(self):
-        wait_for(lambda: "populated 0" in (self.cgroup / "cgroup.events").read_text(), "the cgroup to be empty")
+        wait_until_empty(self.cgroup)
         self.cgroup.rmdir()
 
 
@@ -323,7 +327,7 @@ def session_cgroup():
     (made / "cgroup.procs").write_text(str(os.getpid()))
     yield made
     (before / "cgroup.procs").write_text(str(os.getpid()))
-    wait_for(lambda: "populated 0" in (made / "cgroup.events").read_text(), "who was killed to be gone")
+    wait_until_empty(made)  # who was killed may have to go yet
     made.rmdir()
 
 
@@ -345,7 +349,7 @@ def kernel_mode(session_cgroup, tmp_path_factory):
     script.write_text(enter.format(*around.glob("*/")))
     yield [str(script)]
     holder.communicate(timeout=60)
-    wait_for(lambda: "populated 0" in (around / "cgroup.events").read_text(), "the keeper to end")
+    wait_until_empty(around)  # the keeper is to end
     assert not list(around.glob("*/")), "the keeper has left its cgroup behind"
     around.rmdir()
 

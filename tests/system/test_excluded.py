@@ -6,7 +6,7 @@ tell the same.
 """
 
 import pytest
-from conftest import BERTH, Machine, Namespace, sum_ways, wait_for
+from conftest import BERTH, Machine, Namespace, sum_ways, wait_until_empty
 from test_daemon_settings import Steered
 
 # Connects to each HOST PORT; says of each whether it was steered, which nobody listening there does not hinder.
@@ -149,7 +149,7 @@ def three(steered):
     change(steered, "")  # or the daemon says that they are gone, when it comes to look
     for cgroup in reversed(made):
         if cgroup.exists():
-            wait_for(lambda: "populated 0" in (cgroup / "cgroup.events").read_text(), "the cgroup to be empty")
+            wait_until_empty(cgroup)
             cgroup.rmdir()
 
 
@@ -184,7 +184,7 @@ def test_cgroup_that_comes_and_goes(steered, three):
         service.mkdir()
         assert steered.said() == f"{said}is there now"
         assert connect(steered, "connect", inside(service), TO) == set() and excluded(steered) == (2, 0)
-        wait_for(lambda: "populated 0" in (service / "cgroup.events").read_text(), "the cgroup to be empty")
+        wait_until_empty(service)
         service.rmdir()
         assert steered.said() == f"{said}No such file or directory: excludes nobody until it is there"
     change(steered, "[Berth]\nexclude-cgroup = /proc\n")

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 
-from conftest import KERNEL, own_cgroup, tool, wait_for
+from conftest import KERNEL, own_cgroup, tool, wait_for, wait_until_empty
 
 PYTHON = "/usr/bin/python3"
 
@@ -69,7 +69,7 @@ def test_keeper_killed(net, cgroups):
     assert process.poll() is None
     process.kill()
     process.wait()
-    wait_for(lambda: "populated 0" in (cgroup / "cgroup.events").read_text(), "the cgroup to be empty")
+    wait_until_empty(cgroup)
     cgroup.rmdir()
 
 
